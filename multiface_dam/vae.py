@@ -305,10 +305,8 @@ class ColorCorrection(nn.Module):
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
         if prefix + '_extra_state' in state_dict:
             saved = bytes(state_dict[prefix + '_extra_state'].tolist()).decode().split('\n')
-            absent, extra = [c for c in self.cameras if c not in saved], [c for c in saved if c and c not in self._position]
-            if strict and (absent or extra):
-                error_msgs.append(f"colour correction: cameras not in the checkpoint: {absent}, cameras not in the model: "
-                                  f"{extra}; load_state_dict(..., strict=False) takes the shared ones")
+            missing_keys += [f"{prefix}cameras[{c!r}]" for c in self.cameras if c not in saved]
+            unexpected_keys += [f"{prefix}cameras[{c!r}]" for c in saved if c and c not in self._position]
             for key, rows in zip(('weight', 'bias'), self.table()):
                 anchor, other = prefix + 'anchor_' + key, prefix + key
                 if anchor not in state_dict or other not in state_dict: continue
