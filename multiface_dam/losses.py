@@ -185,8 +185,8 @@ def dam_loss(
         terms['verts'] = verts_loss(out.verts, batch['aligned_verts'], reduction)
     with torch.set_grad_enabled(grad and weights.tex > 0):
         terms['tex'] = texture_loss(out.tex, batch['tex'], batch['mask'], reduction)
-    if out.mu is not None:
-        terms['kl'] = _reduce(kl_divergence(out.mu, out.logstd)[:, None], reduction)
+    if out.kl is not None:
+        terms['kl'] = out.kl if reduction == 'mean' else kl_divergence(out.mu, out.logstd)
     if weights.screen > 0 if screen is None else screen:
         if topology is None or 'photo' not in batch or 'M' not in batch:
             raise ValueError("the screen term needs `topology` and the batch's 'photo' and 'M' (CaptureDataset(photos=True)); "
@@ -195,5 +195,6 @@ def dam_loss(
             photo = batch['photo']
             image, pixel_weight = render_output(out, norm, topology, batch['M'], photo.shape[1:3], weight_mask, backend)
             terms['screen'] = screen_loss(image, photo, pixel_weight, norm.tex_std, reduction)
-    total = sum(getattr(weights, k) * v for k, v in terms.items() if v is not None and getattr(weights, k) > 0)
+    total = sum((getattr(weights, k) * v for k, v in terms.items() if v is not None and getattr(weights, k) > 0),
+                start=out.tex.new_zeros(()))
     return Losses(total, **terms, image=image, screen_mask=pixel_weight)
