@@ -51,12 +51,14 @@ def atomic_path(
 # %% ../nbs/00_geometry.ipynb #6cf102cf
 def read_bytes(
     path,       # the file
-    what: str   # what the file is, for messages
+    what: str,  # what the file is, for messages
+    n: int=-1   # read only the first n
 ) -> bytes:
     "The bytes of a file that is there and not empty, else `FormatError`"
-    try: data = Path(path).read_bytes()
+    try:
+        with open(path, 'rb') as f: data = f.read(n)
     except FileNotFoundError: raise MissingFileError(f'{path}: expected {what}, found no such file; check the path or download the capture again') from None
-    except (IsADirectoryError, NotADirectoryError): raise FormatError.at(path, what, 'a folder in its place') from None
+    except (IsADirectoryError, NotADirectoryError): raise FormatError.at(path, what, 'a folder in its place', 'remove it, and copy or download the file again') from None
     if not data: raise FormatError.at(path, what, 'an empty file', 'copy or download it again')
     return data
 
