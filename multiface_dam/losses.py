@@ -187,7 +187,7 @@ def dam_loss(
         terms['tex'] = texture_loss(out.tex, batch['tex'], batch['mask'], reduction)
     if out.kl is not None:
         terms['kl'] = out.kl if reduction == 'mean' else kl_divergence(out.mu, out.logstd)
-    if weights.screen > 0 if screen is None else screen:
+    if (weights.screen > 0) if screen is None else screen:
         if topology is None or 'photo' not in batch or 'M' not in batch:
             raise ValueError("the screen term needs `topology` and the batch's 'photo' and 'M' (CaptureDataset(photos=True)); "
                              "LossWeights.release() does without it")

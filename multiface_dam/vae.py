@@ -11,6 +11,7 @@ __all__ = ['ENCODER_CHANNELS', 'DECODER_CHANNELS', 'SLOPE', 'ModelConfig', 'glor
 import math
 from collections import Counter
 from dataclasses import dataclass
+from numbers import Integral
 
 import torch
 import torch.nn.functional as F
@@ -47,13 +48,13 @@ class ModelConfig:
     spatial_bias: bool = True        # a bias per texel in each decoder layer; else one per channel
 
     def __post_init__(self):
-        t = self.tex_size
-        if t not in (64, 128, 256, 512, 1024, 2048):
-            raise ValueError(f"tex_size: expected a power of two from 64 to 2048, found {t!r}")
-        for k in ('n_verts', 'n_latent'):
+        for k in ('tex_size', 'n_verts', 'n_latent'):
             v = getattr(self, k)
-            if isinstance(v, bool) or not isinstance(v, int) or v < 1:
+            if isinstance(v, bool) or not isinstance(v, Integral) or v < 1:
                 raise ValueError(f"{k}: expected a positive integer, found {v!r}")
+            object.__setattr__(self, k, int(v))
+        if self.tex_size not in (64, 128, 256, 512, 1024, 2048):
+            raise ValueError(f"tex_size: expected a power of two from 64 to 2048, found {self.tex_size}")
         if not isinstance(self.spatial_bias, bool):
             raise ValueError(f"spatial_bias: expected True or False, found {self.spatial_bias!r}")
         object.__setattr__(self, 'cameras', _check_names(self.cameras))
