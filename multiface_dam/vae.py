@@ -412,7 +412,7 @@ class DeepAppearanceVAE(nn.Module):
     def decode(self,
         z: Tensor,                   # (B, n_latent)
         view: Tensor,                # (B, 3) unit vectors from the head to the camera
-        cam: Tensor | None = None,   # (B,) positions in `cameras`; None = the anchor's colours
+        cam: Tensor | None = None,   # (B,) positions in `cameras`; None = no correction
     ) -> Output:                     # with tex and verts
         "Texture and mesh for latent codes and view directions"
         _check_shape('z', z, (self.config.n_latent,))
@@ -428,7 +428,7 @@ class DeepAppearanceVAE(nn.Module):
         avg_tex: Tensor,             # (B, 3, T, T) normalised average texture
         verts: Tensor,               # (B, V, 3) normalised
         view: Tensor,                # (B, 3) unit vectors from the head to the camera
-        cam: Tensor | None = None,   # (B,) positions in `cameras`; None = the anchor's colours
+        cam: Tensor | None = None,   # (B,) positions in `cameras`; None = no correction
     ) -> Output:
         "Encode, draw a latent code (in eval mode: its mean), decode"
         mu, logstd = map(_at_least_float32, self.encode(avg_tex, verts))
