@@ -24,13 +24,13 @@ from .geometry import (Camera, FormatError, MissingFileError, Topology, atomic_p
 
 # %% ../nbs/01_data.ipynb #52fb72b8
 def png_size(
-    data,             # bytes of a PNG file; the first 26 are enough
+    data,             # bytes of a PNG file; the first 33 are enough
     path,             # the file, for messages
     what: str='a PNG' # what it is, for messages
 ) -> tuple:           # (H, W)
     "Size in the header of a PNG that this project reads: 8 bits, RGB or grey"
-    if data[:8] != b'\x89PNG\r\n\x1a\n' or len(data) < 26 or data[12:16] != b'IHDR':
-        raise FormatError.at(path, f'{what} (PNG)', f'bytes {bytes(data[:8])!r}', 'the file is damaged or not a PNG: copy or download it again')
+    if data[:8] != b'\x89PNG\r\n\x1a\n' or len(data) < 33 or data[12:16] != b'IHDR' or zlib.crc32(data[12:29]) != int.from_bytes(data[29:33], 'big'):
+        raise FormatError.at(path, f'{what} (PNG) with a whole header', f'bytes {bytes(data[:33])!r}', 'the file is damaged or not a PNG: copy or download it again')
     w, h, depth, colour = (int.from_bytes(data[a:b], 'big') for a,b in ((16,20), (20,24), (24,25), (25,26)))
     if depth != 8 or colour not in (0, 2) or not 0 < w*h < 2**28:
         raise FormatError.at(path, f'{what} of 8 bits, RGB or grey', f'{w} × {h} pixels, {depth} bits, colour type {colour}', 'save it as 8-bit RGB')
@@ -325,9 +325,7 @@ class Capture(CaptureFiles):
 
 def _header(path):
     "Size (H, W) of a PNG file, from its first bytes"
-    try:
-        with open(path, 'rb') as f: return png_size(f.read(26), path)
-    except FileNotFoundError: raise MissingFileError(f'{path}: expected a PNG, found no such file') from None
+    return png_size(read_bytes(path, 'a PNG', 33), path)
 
 # %% ../nbs/01_data.ipynb #ce14c01d
 @patch(as_prop=True)
@@ -368,17 +366,19 @@ STATISTICS = ('tex_mean.png', 'tex_var.txt', 'vert_mean.bin', 'vert_var.txt')
 
 @patch(as_prop=True)
 def holes(self: Capture) -> dict: # {what: list}, only what there is any of
-    "What is missing or left out; frames are (segment, frame), photos and textures (segment, camera, how many frames)"
+    "What is missing or left out; frames are (segment, frame), single photos and textures (segment, camera, how many frames)"
     names, seg_of = list(self.cameras), np.array([self.segments.index(s) for s,_ in self.frame_list])
     def absent(table): return [s for i,s in enumerate(self.segments) if not table[seg_of == i].any()]
     def frames(table): return [f for f,ok in zip(self.frame_list, table) if not ok]
+    def without(table): return [n for n,ok in zip(names, table.any(0)) if not ok]
     def counts(table):
-        gone, n = set(absent(table)), np.stack([(~table[seg_of == i]).sum(0) for i in range(len(self.segments))])
-        return [(self.segments[i], names[c], int(n[i,c])) for i,c in zip(*np.nonzero(n)) if self.segments[i] not in gone]
+        gone, n = {*absent(table), *without(table)}, np.stack([(~table[seg_of == i]).sum(0) for i in range(len(self.segments))])
+        return [(self.segments[i], names[c], int(n[i,c])) for i,c in zip(*np.nonzero(n)) if not {self.segments[i], names[c]} & gone]
     def misfit(c): return not (0 < c.K[0,2] < c.size[1] and 0 < c.K[1,2] < c.size[0])
     found = {'files': [n for n in ('frame_list.txt', *STATISTICS) if n not in self._others['root']] + ['*.obj'] * (not self._obj),
              'segments without photos': absent(self.has_photo), 'segments without textures': absent(self.has_texture), 'segments without meshes': absent(self.has_mesh),
              'frames without average texture': frames(self.has_average), 'frames without mesh': frames(self.has_mesh), 'frames without head pose': frames(self.has_pose),
+             'cameras without photos': without(self.has_photo), 'cameras without textures': without(self.has_texture),
              'photos': counts(self.has_photo), 'textures': counts(self.has_texture),
              'cameras that KRT lacks': self._others['unknown'], 'frames that frame_list.txt lacks': self._others['unlisted'],
              'cameras with a principal point outside their photos': [n for n,c in self.cameras.items() if misfit(c)],
@@ -512,7 +512,7 @@ def compute_statistics(
 ) -> Statistics:
     "Mean texture, mean mesh and their scalar variances: one pass, one frame in memory, exact for textures and stable for meshes"
     rows, cams = capture.sample_index(photos=False)
-    if len(rows) == 0: raise ValueError(f'{capture.root}: expected at least one frame with textures, an average texture, a mesh and a head pose, found none')
+    if len(rows) == 0: raise FormatError.at(capture.root, 'a frame with textures, average texture, mesh and head pose', 'none', 'see Capture.holes')
     T, names = capture.tex_size, list(capture.cameras)
     n, total, squares = (np.zeros((T, T, 3), np.int64) for _ in range(3))
     mean, spread, count = np.zeros((capture.n_verts, 3)), np.zeros((capture.n_verts, 3)), 0
@@ -528,7 +528,7 @@ def compute_statistics(
             spread += delta * (verts - mean)
     tex_mean, deviations = total / np.maximum(n, 1), (n * squares - total**2) / np.maximum(n, 1)
     stats = Statistics(np.moveaxis(tex_mean, -1, 0).astype(np.float32), deviations.sum() / n.sum(), mean.astype(np.float32), spread.sum() / (count * mean.size))
-    if not (stats.tex_var > 0 and stats.vert_var > 0): raise ValueError(f'{capture.root}: expected textures and meshes that vary, found variances {stats.tex_var} and {stats.vert_var} over {count} frames')
+    if not (stats.tex_var > 0 and stats.vert_var > 0): raise FormatError.at(capture.root, 'textures and meshes that vary', f'variances {stats.tex_var:g} and {stats.vert_var:g} over {count} frames', 'add frames')
     if write: write_statistics(capture.root, stats); capture._others['root'] = sorted({*capture._others['root'], *STATISTICS})
     capture.__dict__.pop('statistics', None)
     capture.statistics = read_statistics(capture) if write else stats
