@@ -288,7 +288,7 @@ class Capture(CaptureFiles):
                 except FormatError: pass
         with ThreadPoolExecutor(16) as pool: sizes = list(pool.map(size, range(len(self.cameras))))
         known = [s for s in sizes if s] or [(2048, 1334)]
-        return [s or max(set(known), key=known.count) for s in sizes]
+        return [s or max(sorted(set(known)), key=known.count) for s in sizes]
 
     @cached_property
     def _mesh(self):
@@ -612,7 +612,8 @@ class CaptureDataset(torch.utils.data.Dataset):
         return _chw(tex), _chw(seen), resize_image(self.capture.read_photo(segment, self.names[cam], frame), self.image_size) if self.photos else None
 
     def _normalise(self, tex):
-        x = (tex - self.tex_mean) / np.float32(self.tex_std)
+        x = tex - self.tex_mean
+        x /= np.float32(self.tex_std)
         x *= tex != 0
         return torch.from_numpy(x)
 
@@ -650,7 +651,10 @@ def _stack(items, n):
     return arrays
 
 def _chw(x): return np.ascontiguousarray(np.moveaxis(x, -1, 0))
-def _to_unit(x): return torch.from_numpy(np.divide(x, np.float32(255), dtype=np.float32))
+def _to_unit(x):
+    x = x.astype(np.float32)
+    x /= np.float32(255)
+    return torch.from_numpy(x)
 def _prefixes(p): return [] if p is None else [p] if isinstance(p, str) else list(p)
 def _begins(name, prefixes): return prefixes is None or name.startswith(tuple(_prefixes(prefixes)))
 
