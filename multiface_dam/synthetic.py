@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip, hashlib, json, os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
-from functools import cached_property
+from functools import lru_cache
 from pathlib import Path
 import cv2, numpy as np, torch
 import torch.nn.functional as F
@@ -117,7 +117,7 @@ def _random_adults(root: Path, verts: np.ndarray, n: int, rng) -> np.ndarray:
             name, low, high = (name.split(':') + ['decr', 'incr'])[:3] if ':' in name else (name, 'decr', 'incr')
             both = folder in ('eyes', 'cheek', 'ears')
             stem = name if folder in ('neck',) else f'{folder[:-1] if both and folder != "cheek" else folder}-{name}'
-            w = np.clip(rng.normal(0, .33, n), -1, 1)
+            w = np.clip(rng.normal(0, .18 if folder in ('head', 'neck') else .33, n), -1, 1)
             for side, ws in ((('l-', w), ('r-', w + rng.normal(0, .06, n))) if both else (('', w),)):
                 for end, we in ((low, np.maximum(-ws, 0)), (high, np.maximum(ws, 0))):
                     path = f'{side}{stem}-{end}.target.gz'
@@ -194,6 +194,19 @@ def _importance(points: np.ndarray, eyes: list, mouth: np.ndarray) -> np.ndarray
     return s * (1 + .3 * np.exp(-(((points - mouth) / [38, 26, 30])**2).sum(-1)))
 
 # %% ../nbs/03_synthetic.ipynb #b553f2e0
+def _seal_lips(verts: np.ndarray, quads: np.ndarray, top: np.ndarray, low: np.ndarray) -> np.ndarray:
+    "Subdivision opens MakeHuman's lips by 2 to 4 mm: move them, and what is near, until they touch."
+    m, _ = _subdivide(quads, len(verts))
+    out = verts.copy()
+    for _ in range(4):
+        y = (m @ torch.as_tensor(out, dtype=torch.float32)).numpy()[:len(verts), 1]
+        half = (y[top] - y[low] - .1) / 2
+        rim, move = np.r_[top, low], np.r_[-half, half]
+        d = np.linalg.norm(verts[:, None] - verts[rim], axis=-1)
+        out[:, 1] += .8 * np.exp(-(d.min(1) / 3.2)**2) * move[d.argmin(1)]
+    return out
+
+# %% ../nbs/03_synthetic.ipynb #34eefe4a
 def export_head_rig(
     path=None,          # where to; default: the package's own file
     identities: int=32, # principal components of shape to keep
@@ -275,9 +288,10 @@ def export_head_rig(
     for m in masks:
         img = np.array(Image.open(root/f'mpfb2/textures/mpfb_{m}.jpg').convert('L'))
         masks[m][q.reshape(-1)] = look(img, mh_uvs[qt.reshape(-1)]) / 255
+    on = of == 2; head = _seal_lips(mean[keep], renumber[q], renumber[top[on]][:on.sum() // 7], renumber[low[on]][:on.sum() // 7])
     pack = lambda a: (np.abs(a).max((1, 2)) / 32767, np.round(a / (np.abs(a).max((1, 2), keepdims=True) / 32767)).astype(np.int16))
     a_scale, a_int = pack(np.stack(actions)[:, keep]); i_scale, i_int = pack(shapes)
-    np.savez_compressed(path or ASSETS/'head_rig.npz', verts=mean[keep].astype(np.float32), quads=renumber[q].astype(np.int16), part=part.astype(np.uint8),
+    np.savez_compressed(path or ASSETS/'head_rig.npz', verts=head.astype(np.float32), quads=renumber[q].astype(np.int16), part=part.astype(np.uint8),
         action_names=np.array(names), action_scale=a_scale, actions=a_int, shape_scale=i_scale, shapes=i_int, eyes=renumber[np.stack(eye_ids)].astype(np.int16),
         skin=renumber[skin_ids].astype(np.int16), patch_top=renumber[top].astype(np.int16), patch_low=renumber[low].astype(np.int16),
         patch_frac=frac.astype(np.float32), patch_of=of.astype(np.uint8), faces=to_tracked[tris].astype(np.int16), uvs=uvs.astype(np.float32),
@@ -417,7 +431,7 @@ EXPRESSIONS = {k: _neutral_script(v) for k, v in {
     'E001_Neutral_Eyes_Open': '', 'E002_Swallow': 'jawOpen .08 mouthPress .5 neckTense .5 mouthShrugLower .3', 'E003_Neutral_Eyes_Closed': 'eyeBlink 1',
     'E004_Relaxed_Mouth_Open': 'jawOpen .35', 'E005_Eyes_Wide_Open': 'eyeWide 1 browInnerUp .3 browOuterUp .3',
     'E006_Jaw_Drop_Brows_Up': 'jawOpen .85 browInnerUp .9 browOuterUp .9 eyeWide .4', 'E007_Neck_Stretch_Brows_Up': 'neckTense 1 browInnerUp .8 browOuterUp .8 mouthStretch .6 headPitch .12',
-    'E008_Smile_Mouth_Closed': 'mouthSmile .8 cheekSquint .4 mouthDimple .3', 'E009_Smile_Mouth_Open': 'mouthSmile .85 jawOpen .18 cheekSquint .5 mouthUpperUp .3 eyeSquint .3',
+    'E008_Smile_Mouth_Closed': 'mouthSmile .8 cheekSquint .4 mouthDimple .3', 'E009_Smile_Mouth_Open': 'mouthSmile .85 jawOpen .2 cheekSquint .5 mouthUpperUp .6 mouthLowerDown .3 eyeSquint .3',
     'E010_Smile_Stretched': 'mouthSmile .7 mouthStretch .8 mouthUpperUp .3 mouthLowerDown .3 cheekSquint .3', 'E011_Jaw_Open_Sharp_Corner_Lip_Stretch': 'jawOpen .5 mouthStretch 1 mouthDimple .5',
     'E012_Jaw_Open_Huge_Smile': 'jawOpen .6 mouthSmile 1 cheekSquint .6 mouthUpperUp .5 eyeSquint .4', 'E013_Open_Lips_Mouth_Stretch_Nose_Wrinkled': 'mouthStretch .8 noseSneer .9 mouthUpperUp .6 mouthLowerDown .6 browDown .4',
     'E014_Open_Mouth_Stretch_Nose_Wrinkled': 'jawOpen .5 mouthStretch .8 noseSneer .9 mouthUpperUp .5 browDown .4', 'E015_Jaw_Open_Upper_Lip_Raised': 'jawOpen .45 mouthUpperUp 1 noseSneer .3',
@@ -525,13 +539,17 @@ def _canvas(curves: list, rho: float, width: float, blur: float, fade: float = .
     return cv2.GaussianBlur(img, (0, 0), s) if s > .3 else img
 
 # %% ../nbs/03_synthetic.ipynb #ccbabfbe
-def _noise(rng, size: int, wavelength: float) -> np.ndarray:
-    "Smooth noise (size,size), unit variance, features of about `wavelength` texels."
-    s = max(wavelength / 4, .35)
-    k = max(1, int(s / 2))                                                      # coarse noise needs no fine grid
-    g = cv2.GaussianBlur(rng.standard_normal((size // k + 2, size // k + 2)).astype(np.float32), (0, 0), s / k)
-    g = cv2.resize(g, (size, size), interpolation=cv2.INTER_CUBIC) if k > 1 else g[:size, :size]
-    return (g - g.mean()) / g.std()
+def _solid_noise(rng, pos: np.ndarray, normal: np.ndarray, wavelength: float) -> np.ndarray: # (S,S)
+    "Noise on a surface, unit variance: three tiles of blurred white noise, projected along x, y and z; `wavelength` in mm."
+    n, per = 512, 8                                                              # a periodic tile, 8 pixels per wavelength
+    out, weight = 0, 0
+    for k in range(3):
+        tile = cv2.GaussianBlur(cv2.copyMakeBorder(rng.standard_normal((n, n)).astype(np.float32), 8, 8, 8, 8, cv2.BORDER_WRAP), (0, 0), per / 4)[8:-8, 8:-8]
+        tile = np.pad(tile / tile.std(), 1, mode='wrap')
+        u, v = (np.mod(pos[..., j] * (per / wavelength), n).astype(np.float32) + 1 for j in range(3) if j != k)
+        w = normal[..., k]**2
+        out, weight = out + w * cv2.remap(tile, u, v, cv2.INTER_LINEAR), weight + w * w
+    return out / np.sqrt(weight)
 
 _step = lambda x, a, b: _ease(np.clip((x - a) / (b - a), 0, 1))                  # smooth 0..1 as x goes from a to b
 
@@ -594,14 +612,17 @@ def paint_skin(rig: HeadRig, seed: int, size: int, device='cpu') -> Skin:
     mx, my = ((x + 100) * rho - .5).astype(np.float32), ((120 - y) * rho - .5).astype(np.float32)
     front = _step(z, 15, 45)
     on_face = lambda img: cv2.remap(img, mx, my, cv2.INTER_LINEAR) * front
-    noise = lambda wavelength: _noise(rng, S, max(wavelength * mm, 1.6))
+    pos = np.stack([x, y, z], -1)
+    bend = vertex_normals(torch.as_tensor(rig.verts), _tris(rig.quads)).numpy()
+    bend = at(bend); bend /= np.linalg.norm(bend, axis=-1, keepdims=True)
+    noise = lambda wavelength: _solid_noise(rng, pos, bend, max(wavelength, 1.6 / mm))
     n8, n3, n1, n05 = noise(16), noise(6), noise(2), noise(1.)
     # tone
     tone, blood, beard, freckle = rng.uniform(-.35, .9), rng.uniform(-.15, .25), rng.choice([0., .5, .9]), rng.choice([0, 0, .6, 1.])
     hair_color = np.array([[.018, .012, .009], [.035, .021, .013], [.07, .04, .02]])[rng.integers(3)]
     iris = np.array([[.11, .05, .02], [.07, .10, .06], [.08, .13, .19], [.045, .022, .011]])[rng.integers(4)]
-    melanin = tone + .07 * n8 + .05 * n3 + .05 * n1 + .35 * d(30, -12, 13, 6) + .25 * d(29, 7, 13, 7) - .15 * d(0, 40, 40, 20) + .15 * _step(-y, 100, 125)
-    red = (blood + .06 * n8 + .10 * n3 + .10 * n1 + .05 * n05 + .55 * d(40, -35, 19, 17) + .5 * d(0, -40, 12, 9) + .35 * d(15, -45, 7, 6) + .45 * ears + .3 * d(0, -98, 16, 12)
+    melanin = tone + .05 * n8 + .04 * n3 + .04 * n1 + .35 * d(30, -12, 13, 6) + .10 * d(29, 7, 13, 7) - .15 * d(0, 40, 40, 20) + .15 * _step(-y, 100, 125)
+    red = (blood + .04 * n8 + .06 * n3 + .08 * n1 + .05 * n05 + .55 * d(40, -35, 19, 17) + .5 * d(0, -40, 12, 9) + .35 * d(15, -45, 7, 6) + .45 * ears + .3 * d(0, -98, 16, 12)
            + .35 * d(20, -4, 5, 4) + .30 * lids - .2 * d(0, 35, 35, 18) + .25 * d(0, -54, 9, 4))
     spots = np.clip(noise(2.6) - 1.5, 0, 1) * freckle * (d(25, -22, 34, 18) + .25) * _step(z, 0, 40)
     moles = sum(np.exp(-(((x - a) / r)**2 + ((y - b) / r)**2)) * (z > 20) for a, b, r in zip(rng.uniform(-60, 60, 7), rng.uniform(-100, 60, 7), rng.uniform(.6, 1.4, 7)))
@@ -614,45 +635,46 @@ def paint_skin(rig: HeadRig, seed: int, size: int, device='cpu') -> Skin:
     # hair: a hairline around the head, cropped short; brows and stubble as strokes on the plane of the face
     around = np.degrees(np.arctan2(abs(x), z + 15))
     line = np.interp(around, [0, 18, 32, 42, 52, 60, 68, 76, 84, 100, 125, 180], [69, 70, 67, 56, 44, 32, 14, -22, -24, 6, -55, -80]) + rng.normal(0, 3)
-    cover = _step(y - line + 2.5 * n3 + 2 * n1, -4, 5) * (1 - ears) * (1 - _step(-y, 86, 100) * (around > 120))
-    strands = np.clip(.88 + .12 * n1 + .16 * n05, .4, 1)
+    cover = _step(y - line + 1.8 * n3 + 2 * n1 + 1.6 * n05, -7, 8) * (1 - ears) * (1 - _step(-y, 86, 100) * (around > 120))
+    strands = np.clip(.93 + .08 * n1 + .11 * n05, .5, 1)
     hair = cover * strands * .88
     brow = []
     for side in (-1, 1):
-        for t in rng.uniform(0, 1, 300):
+        for t in rng.beta(1.25, 1.05, 190):
             bx, by = np.interp(t, [0, .3, .62, .85, 1], [9, 19, 33, 43, 50]), np.interp(t, [0, .3, .62, .85, 1], [12.5, 16.5, 18.5, 15.5, 10.5])
-            thick = np.interp(t, [0, .12, .5, 1], [2.2, 3.4, 2.6, .7]); o = rng.normal(0, .45) * thick
+            thick = np.interp(t, [0, .12, .5, 1], [2.6, 3.6, 2.8, .8]); o = rng.normal(0, .45) * thick
             a = np.interp(t, [0, .15, .6, 1], [1.35, .75, .05, -.55]) - .25 * o / thick + rng.normal(0, .12)
             l = rng.uniform(4.5, 8) * (1 - .4 * t)
             s = np.linspace(0, 1, 5)
             brow.append(np.stack([side * (bx + l * s * np.cos(a - .5 * s)), by + o + l * s * np.sin(a - .5 * s)], 1))
     strength = rng.uniform(.75, 1.)
-    brows = np.clip(on_face(_canvas(brow, rho, .22, .16)) * 1.25 + .5 * on_face(_canvas(brow, rho, 1.2, 1.2)), 0, 1) * strength
+    brows = np.clip(on_face(_canvas(brow, rho, .16, .15)) * 1.05 + .30 * on_face(_canvas(brow, rho, 1.2, 1.3)), 0, .93) * strength
     jaw = np.clip(d(0, -100, 60, 28) + d(0, -57, 27, 5) * 1.0 + .8 * d(55, -70, 22, 38) * (y < -15), 0, 1) * _step(-y, -5, 45) * (1 - lips) * (1 - _step(-y, 108, 126))
     jaw = jaw * (1 - d(28, -52, 12, 14) * .7)
     stubble = beard * jaw * np.clip(.42 + .55 * np.clip(noise(.9), -1, 1.5), 0, 1)
     for m, c in ((hair, hair_color * 1.6), (brows, hair_color), (stubble * .75, hair_color + [.03, .035, .04])): albedo = albedo + (c - albedo) * m[..., None]
     # lash lines: the lid margins, drawn on the plane of the face
-    rims = [[(rig.verts[i, 0] - (.0 if low else 0), rig.verts[i, 1] + (.25 if not low else -.2)) for i in p['low' if low else 'top'][p['of'] == k][:12]] for k in (0, 1) for low in (0, 1)]
-    lash = on_face(_canvas(rims[::2], rho, .9, .35, 0)) + .45 * on_face(_canvas(rims[1::2], rho, .6, .35, 0))
+    rims = [[(rig.verts[i, 0], rig.verts[i, 1] + (-.35 if low else .55)) for i in p['low' if low else 'top'][p['of'] == k][:12]] for k in (0, 1) for low in (0, 1)]
+    lash = on_face(_canvas(rims[::2], rho, 1.1, .4, 0)) + .5 * on_face(_canvas(rims[1::2], rho, .7, .4, 0))
     albedo = albedo * (1 - .82 * np.clip(lash, 0, 1))[..., None]
     # relief
-    pores = -.05 * np.clip(noise(1.3) - .6, 0, 2) * (.35 + d(18, -30, 22, 22) + d(0, -35, 18, 18) + .6 * d(0, 35, 40, 18)) + .02 * n05 + .022 * n1 + .03 * n3
+    pores = -.05 * np.clip(noise(1.3) - .6, 0, 2) * (.35 + d(18, -30, 22, 22) + d(0, -35, 18, 18) + .6 * d(0, 35, 40, 18)) + .02 * n05 + .017 * n1 + .010 * n3
     lines = on_face(_canvas([[(a, -59), (a * .96, -67)] for a in np.arange(-21, 22, 1.7)] + [[(a, -71), (a * .97, -80)] for a in np.arange(-20, 21, 1.9)], rho, .35, .3))
-    height = pores * (1 - lips) * (1 - cover) - .12 * lips * lines - .02 * lips * n1 + cover * (.12 * n1 + .10 * n05) + .12 * brows
+    pores = pores * (.2 + .8 * _step(z, 10, 70) * _step(y, -125, -100))
+    height = pores * (1 - lips) * (1 - cover) - .12 * lips * lines - .02 * lips * n1 + cover * (.07 * n1 + .06 * n05) + .12 * brows
     wrinkles, drivers = [], []
     for name, (curves, width, blur, depth, by) in WRINKLES.items():
         for side in ('Left', 'Right'):
             g = _canvas(curves if side == 'Left' else _BOTH(curves), rho, width, blur)
             g = g / max(g.max(), 1e-6) - .55 * cv2.GaussianBlur(g / max(g.max(), 1e-6), (0, 0), 2.2 * rho)
             g = cv2.remap(g, mx, my, cv2.INTER_LINEAR) * _step(z, 0, 25) if name == 'cords' else on_face(g)
-            wrinkles.append(-depth * g * (.85 + .15 * n3)); drivers.append(_neutral_script(by.replace('X', side)))
+            wrinkles.append(-1.4 * depth * g * (.85 + .15 * n3)); drivers.append(_neutral_script(by.replace('X', side)))
     wrinkles.append(.35 * np.clip(noise(4.5), -1.5, 1.5) * d(0, -97, 15, 11)); drivers.append(_neutral_script('mouthShrugLower 1 mouthFrownLeft .2 mouthFrownRight .2'))
     age = rng.uniform(.06, .22)
     height = height + age * sum(wrinkles[:-1])
     oil = d(0, 35, 34, 20) + d(0, -25, 10, 25) + .5 * d(0, -98, 14, 10) + .4 * d(36, -20, 14, 12)
-    rough = .47 - .11 * np.clip(oil, 0, 1) - .14 * lips + .04 * n3 + .13 * cover
-    gloss = (1 + .35 * oil + .55 * lips) * (1 - .35 * cover) * (1 - .5 * brows) * (1 + .10 * n1)
+    rough = .44 - .11 * np.clip(oil, 0, 1) - .14 * lips + .04 * n3 + .13 * cover
+    gloss = (1 + .35 * oil + .45 * lips) * (1 - .65 * cover) * (1 - .5 * brows) * (1 + .10 * n1)
     T = lambda a: torch.as_tensor(np.ascontiguousarray(a), dtype=torch.float32, device=device)
     flush = .5 + d(38, -35, 22, 20) + .6 * d(0, -40, 14, 10) + .7 * ears + .5 * d(0, 35, 40, 25) + .8 * lips
     return Skin(T(np.clip(albedo, .004, .9)), T(flush), T(height), T(np.stack(wrinkles)), drivers, T(np.clip(rough, .2, .7)), T(np.clip(gloss, .2, 2.2)), iris)
@@ -673,12 +695,12 @@ class Dome:
     dirs: torch.Tensor; power: torch.Tensor; mirror: torch.Tensor
 
 def light_dome(n: int = 44, device='cpu') -> Dome:
-    "A near-uniform dome of discs, 6.5 degrees in radius; the same for every person."
+    "A near-uniform dome: one bright disc of 8 degrees to two dim ones; the same for every person."
     rng = _rng('dome')
     k = np.arange(n) + .5
     y, a = 1 - 2 * k / n, np.pi * (1 + 5**.5) * k
     dirs = np.stack([np.sqrt(1 - y * y) * np.sin(a), y, np.sqrt(1 - y * y) * np.cos(a)], 1)
-    power = rng.uniform(.75, 1.25, n) * np.where(dirs[:, 1] < -.6, .45, 1) * (1 + .55 * np.exp(-((dirs - [.45, .6, .66])**2).sum(1) / .25))
+    power = np.where(np.arange(n) % 3 == 1, 2.3, .35) * rng.uniform(.85, 1.15, n) * np.where(dirs[:, 1] < -.6, .4, 1)
     power *= n / power.sum()
     el, az = np.meshgrid((np.arange(64) + .5) / 64 * np.pi - np.pi / 2, (np.arange(128) + .5) / 128 * 2 * np.pi - np.pi, indexing='ij')
     r = np.stack([np.sin(az) * np.cos(el), np.sin(el), np.cos(az) * np.cos(el)], -1).reshape(-1, 3)
@@ -686,7 +708,7 @@ def light_dome(n: int = 44, device='cpu') -> Dome:
     h2 = (1 + cos) / 2                                                           # (n.h)^2 for n = v = r
     layers = []
     for rough in ROUGHNESS:
-        a2 = np.clip(rough**2 + np.radians(6.5) / 2, 0, 1)**2                    # GGX, widened by the size of the lights
+        a2 = np.clip(rough**2 + np.radians(8) / 2, 0, 1)**2                    # GGX, widened by the size of the lights
         w = a2 / (h2 * (a2 - 1) + 1)**2 * np.clip(cos + .08, 0, 1)
         # each lobe has unit integral over the sphere
         t = np.linspace(-.08, 1, 4001); lobe = a2 / ((1 + t) / 2 * (a2 - 1) + 1)**2 * (t + .08)
@@ -714,7 +736,8 @@ def specular(dome: Dome, normal: torch.Tensor, view: torch.Tensor, rough: torch.
     a = torch.minimum(c0 * c0, torch.exp2(-9.28 * nv)) * c0 + c1                 # Karis' fit of the integrated BRDF
     scale, bias = -1.04 * a + c2, 1.04 * a + c3
     occlusion = ((nv + ao).clamp(0, 2)**torch.exp2(-16 * rough - 1) - 1 + ao).clamp(0, 1)
-    return (f0 * scale + bias.clamp(min=0)) * mirrored(dome, r, rough) * occlusion
+    graze = .35 + .65 * (nv / .35).clamp(max=1)                                  # what skin mirrors at grazing angles is mostly skin
+    return (f0 * scale + bias.clamp(min=0)) * mirrored(dome, r, rough) * occlusion * graze
 
 # %% ../nbs/03_synthetic.ipynb #61cec094
 def _depth_maps(dome: Dome, verts: torch.Tensor, faces: np.ndarray, size: int = 96):
@@ -762,6 +785,30 @@ def _sphere(n: int = 18, m: int = 32):
     for k in range(n - 2): f += [np.stack([ring(k), ring(k + 1), np.roll(ring(k + 1), -1)], 1), np.stack([ring(k), np.roll(ring(k + 1), -1), np.roll(ring(k), -1)], 1)]
     return v.astype(np.float32), np.vstack(f)
 
+# %% ../nbs/03_synthetic.ipynb #1c25528a
+def _lashes(verts: torch.Tensor, patch: dict, eyes: Eyes, seed: int) -> torch.Tensor: # (L*6,3)
+    "Eyelashes, two short ribbon pieces each, rooted on the lid margins and fanned away from the eyeball."
+    out = []
+    for k in (0, 1):
+        rng, on = _rng('lashes', seed, k), patch['of'] == k
+        c = torch.as_tensor(eyes.centers[k], dtype=torch.float32, device=verts.device)
+        for end, n, length, curl in (('top', 58, 8.2, .5), ('low', 34, 4.6, -.3)):
+            m = int(on.sum()) // 5
+            rim = verts[torch.as_tensor(patch[end][on][:m], device=verts.device)]
+            t = torch.as_tensor(np.sort(rng.uniform(.3, m - 1.3, n)), dtype=torch.float32, device=verts.device)
+            i = t.long(); f = (t - i)[:, None]
+            root = rim[i] * (1 - f) + rim[i + 1] * f
+            d = F.normalize(root - c + torch.as_tensor(rng.normal(0, 1.2, (n, 3)), dtype=torch.float32, device=verts.device), dim=1)
+            l = torch.as_tensor(length * rng.uniform(.65, 1.1, (n, 1)), dtype=torch.float32, device=verts.device)
+            up = verts.new_tensor([0, 1., 0])
+            side = F.normalize(torch.linalg.cross(d, up.expand_as(d)), dim=1) * .085
+            for s, w in ((0, 1.3), (.5, 1.), (1, .25)):
+                p = root + l * (.8 * d * s + up * curl * s * s + up * .1 * s * np.sign(curl))
+                out += [p - w * side, p + w * side]
+    return torch.cat([torch.stack(out[j:j + 6], 1).reshape(-1, 3) for j in range(0, len(out), 6)])
+
+_LASH = np.array([[0, 1, 3], [0, 3, 2], [2, 3, 5], [2, 5, 4]])
+
 # %% ../nbs/03_synthetic.ipynb #35f0ffc7
 def _smooth_matrix(faces: np.ndarray, n: int) -> torch.Tensor:
     "Mean over neighbours: sparse (n,n)."
@@ -801,7 +848,9 @@ class Actor:
         ball, ball_faces = _sphere()
         self.ball = torch.as_tensor(ball, device=self.device)
         self.n_body, self.n_skin, tris = n, int((self.part == 0).sum()), _tris(quads)
-        self.faces = np.ascontiguousarray(np.vstack([tris, n + ball_faces, n + len(ball) + ball_faces]), dtype=np.int32)
+        lash = (n + 2 * len(ball) + 6 * np.arange(2 * (58 + 34))[:, None, None] + _LASH).reshape(-1, 3)
+        self.faces = np.ascontiguousarray(np.vstack([tris, n + ball_faces, n + len(ball) + ball_faces, lash]), dtype=np.int32)
+        self.n_balls = len(tris) + 2 * len(ball_faces)
         self.uvs, self.uv_faces = uvs.to(self.device), torch.as_tensor(_tris(uv_quads), device=self.device)
         self.faces_t = torch.as_tensor(self.faces, device=self.device).long()
         tri, bary, _ = _uv_raster(uvs.numpy(), _tris(uv_quads), paint)
@@ -810,15 +859,15 @@ class Actor:
         # what vertices look like that are not skin
         is_a = lambda name: np.unique(tris[self.part == PARTS.index(name)])
         color = np.zeros((n, 3), np.float32); gloss = np.full(n, .6, np.float32); rough = np.full(n, .5, np.float32)
-        skin = self.skin.albedo.reshape(-1, 3).median(0).values.cpu().numpy()
-        for name, c, g, r in (('socket', skin * [.9, .55, .5], 1., .35), ('mouth', [.26, .07, .06], 1.3, .25), ('teeth', [.56, .50, .38], 1.4, .2), ('tongue', [.40, .15, .13], 1.4, .32)):
+        skin = self.skin.albedo[:max(2, paint // 40), paint // 4:3 * paint // 4].reshape(-1, 3).median(0).values.cpu().numpy()  # of the neck
+        for name, c, g, r in (('socket', skin * [.9, .55, .5], 1., .35), ('mouth', [.30, .09, .075], .5, .4), ('teeth', [.60, .53, .40], 1.2, .22), ('tongue', [.42, .17, .15], 1.1, .38)):
             i = is_a(name); color[i], gloss[i], rough[i] = c, g, r
         body = is_a('body')
         rest = self._refine(torch.as_tensor(self.neutral, device=self.device)).cpu().numpy()
         self.rest = torch.as_tensor(rest, device=self.device)
-        collar = _step(rest[body, 1] + .35 * np.abs(rest[body, 0]) * .2 - .12 * (rest[body, 2]), -196, -190)[:, None]
+        collar = _step(np.hypot(rest[body, 0], rest[body, 2] + 28) + .3 * np.maximum(-150 - rest[body, 1], 0), 82, 76)[:, None]
         color[body] = np.array([.035, .04, .047]) * (1 - collar) + skin * collar
-        gloss[body] = .25 + .5 * collar[:, 0]; rough[body] = .65 - .15 * collar[:, 0]
+        gloss[body] = .25 + .8 * collar[:, 0]; rough[body] = .65 - .21 * collar[:, 0]
         self.color, self.gloss, self.rough = (torch.as_tensor(a, device=self.device) for a in (color, gloss, rough))
         self.inside = torch.as_tensor(np.concatenate([is_a(k) for k in ('mouth', 'teeth', 'tongue')]), device=self.device)
         self.cage = _tris(rig.quads).astype(np.int32)
@@ -894,7 +943,7 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     verts = verts + normal * (at * moved)[:, None]
     # ... and turns the normals everywhere
     attrs = torch.cat([flat, normal, light_v, strain[:, None]], 1)
-    maps = torch.cat([(attrs[v] * b[..., None]).sum(1) for v, b in zip(self.texel_verts.split(1 << 18), self.texel_bary.split(1 << 18))]).reshape(S, S, -1)
+    maps = _lerp(attrs, self.texel_verts, self.texel_bary).reshape(S, S, -1)
     P, N, L, strain_t = maps[..., :3], F.normalize(maps[..., 3:6], dim=-1), maps[..., 6:15], maps[..., 15]
     du = lambda a: F.pad((a[:, 2:] - a[:, :-2]) * (S / 2), (0,) * (2 * (a.dim() - 2)) + (1, 1))
     dv = lambda a: du(a.transpose(0, 1)).transpose(0, 1)
@@ -902,13 +951,13 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     cu, cv = torch.linalg.cross(Pv, N), torch.linalg.cross(N, Pu)
     det = (Pu * cu).sum(-1)
     slope = (hu[..., None] * cu + hv[..., None] * cv) / det.abs().clamp(min=1e-2 * S)[..., None]
-    slope = slope / (1 + slope.norm(dim=-1, keepdim=True) / .9)
+    slope = slope / (1 + slope.norm(dim=-1, keepdim=True) / .6)
     bumped = F.normalize(N - slope, dim=-1)
     # blood: pressed skin reddens, stretched skin pales, effort flushes
     effort = sum(pose.weights.get(k, 0) for k in ('neckTense', 'eyeSquint', 'noseSneer', 'browDown', 'cheekSquint')) * .07
     blood = (self.skin.redden * (effort - .55 * strain_t)).clamp(-.45, .6)
     albedo = self.skin.albedo * torch.exp(-blood[..., None] * T([.05, .42, .32]))
-    cavity = (1 + .5 * wrinkles).clamp(.5, 1.12)
+    cavity = (1 + .28 * wrinkles).clamp(.6, 1.08)
     E = torch.stack([irradiance(L, F.normalize(bumped * (1 - m) + N * m, dim=-1), m) for m in (.65, .3, .15)], -1)
     open_ = (L[..., 0] / (.282095 * 4 * torch.pi)).clamp(0, 1)
     skin = torch.cat([albedo * E * cavity[..., None]**T([.7, 1., 1.1]), bumped, self.skin.rough[..., None], (self.skin.gloss * cavity)[..., None], open_[..., None]], -1)
@@ -918,22 +967,25 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     shade = torch.ones(len(verts), device=dev)
     behind = torch.cdist(verts[self.inside], lips[::3]).amin(1)
     shade[self.inside] = torch.exp(-(behind - 5).clamp(min=0) / 13)
-    E = irradiance(light_v, normal) * shade
+    scattered = torch.zeros(len(verts), device=dev); scattered[self.inside] = .38
+    E = (irradiance(light_v, normal) * (1 - scattered) + scattered) * shade           # light bounces about in a mouth
     open_v = (light_v[:, 0] / (.282095 * 4 * torch.pi)).clamp(0, 1) * shade
     rest = torch.cat([self.color * E[:, None], normal, self.rough[:, None], (self.gloss * shade)[:, None], open_v[:, None]], 1)
     for k, b in enumerate(balls):
         n = F.normalize(b - T(eyes.centers[k]), dim=-1)
         on = rig.patch['of'] == k
         up, lo = (torch.cdist(b, T(cage_np[rig.patch[e][on]])).amin(1) for e in ('top', 'low'))
-        lid = (.25 + .75 * _ease((up / 5.5).clamp(0, 1))) * (.55 + .45 * _ease((lo / 2.5).clamp(0, 1)))
+        lid = (.42 + .58 * _ease((up / 5).clamp(0, 1))) * (.55 + .45 * _ease((lo / 2.5).clamp(0, 1)))
         l = light[len(cage) + k * len(b):][:len(b)]
-        e = (irradiance(l, n) * .5 + .5 * irradiance(l * 0 + l.mean(0), n)).clamp(min=.12) * lid
+        e = (irradiance(l, n) * .5 + .5 * irradiance(l * 0 + l.mean(0), n)).clamp(min=.45) * lid
         rest = torch.cat([rest, torch.cat([e[:, None].expand(-1, 3), n, torch.full_like(e, .1)[:, None], torch.ones_like(e)[:, None], lid[:, None]], 1)])
+    lashes = _lashes(verts, rig.patch, eyes, self.seed)
+    rest = torch.cat([rest, T([.012, .009, .008, 0, 0, 1, .5, .15, 1]).expand(len(lashes), -1)])
     R = _rotation(*pose.rotation)
     head = np.diag([1., -1, -1]) @ np.c_[R, pose.shift] + np.c_[np.zeros((3, 3)), [0, 0, RIG_DISTANCE]]
     rng = _rng('pose', self.seed, key)
     guess = np.c_[head[:, :3] @ _rotation(*rng.normal(0, 4e-4, 3)), head[:, 3] + rng.normal(0, .07, 3)]
-    return Filmed(torch.cat([verts, *balls]), rest, skin.permute(2, 0, 1)[None].contiguous(), eyes, head,
+    return Filmed(torch.cat([verts, *balls, lashes]), rest, skin.permute(2, 0, 1)[None].contiguous(), eyes, head,
                   _track(self, verts[:len(cage)].cpu().numpy(), eyes, key), guess)
 
 Actor.film = film
@@ -961,6 +1013,7 @@ def _sensor(seed: int, name: str):
     rng = _rng('sensor', seed, name)
     return np.array([.80, 1., .68]) * np.exp(rng.normal(0, .05) + rng.normal(0, .035, 3)), rng.normal(2.5, .7, 3)
 
+@lru_cache(maxsize=64)
 def _background(seed: int, name: str, size: tuple[int, int]) -> np.ndarray:
     "The dark stage behind the head, with lights out of focus."
     rng, (h, w) = _rng('background', seed, name), size
@@ -972,6 +1025,11 @@ def _background(seed: int, name: str, size: tuple[int, int]) -> np.ndarray:
     return img.astype(np.float32)
 
 # %% ../nbs/03_synthetic.ipynb #9fe5527f
+def _lerp(attr: torch.Tensor, corner: torch.Tensor, bary: torch.Tensor) -> torch.Tensor: # (N,C), (P,3), (P,3) -> (P,C)
+    "Attributes at points of triangles."
+    return F.embedding_bag(corner, attr, per_sample_weights=bary, mode='sum')
+
+# %% ../nbs/03_synthetic.ipynb #9aa21950
 def _shade_eyes(actor: Actor, local: torch.Tensor, view: torch.Tensor, gaze: torch.Tensor, e: torch.Tensor, lid: torch.Tensor) -> torch.Tensor:
     "Colour (P,3) of eyeball pixels: sclera, and an iris behind a refracting cornea; `local` (P,3) on the unit sphere, gaze along +z."
     v = view @ gaze                                                              # into the eye's frame
@@ -985,17 +1043,17 @@ def _shade_eyes(actor: Actor, local: torch.Tensor, view: torch.Tensor, gaze: tor
     rho, phi = q.norm(dim=1) / rim, torch.atan2(q[:, 1], q[:, 0])
     fibre = (torch.sin(phi * 61 + 3 * torch.sin(rho * 7)) * .5 + torch.sin(phi * 37 + 5 * rho) * .5 + torch.sin(phi * 97)) * .16
     tone = (.75 + .55 * torch.exp(-((rho - .5) / .12)**2) + fibre) * (1 - .75 * ((rho - .8) / .22).clamp(0, 1)**2)
-    iris = torch.as_tensor(actor.skin.iris, dtype=torch.float32, device=local.device) * tone[:, None] * 1.5
+    iris = torch.as_tensor(actor.skin.iris, dtype=torch.float32, device=local.device) * tone[:, None] * 1.05
     iris = iris * (((rho - .36) / .06).clamp(0, 1))[:, None] + .004
     side = (local[:, 0].abs() - .3).clamp(0, 1)
-    sclera = local.new_tensor([.56, .50, .46]) - side[:, None] * local.new_tensor([.10, .26, .26])
+    sclera = local.new_tensor([.66, .58, .53]) - side[:, None] * local.new_tensor([.10, .30, .30])
     mix = _ease(((r2 - rim * .93) / (rim * .15)).clamp(0, 1))[:, None]
     color = (iris * (1 - mix) + sclera * mix) * e[:, None]
     bump = F.normalize((local * local.new_tensor([1.45, 1.45, 1])) * (1 - mix) + local * mix, dim=-1) @ gaze.T
-    shine = specular(actor.dome, bump, view, torch.full_like(e, .09), .022, torch.ones_like(e)) * lid * (.55 + .9 * (1 - mix[:, 0]))
+    shine = specular(actor.dome, bump, view, torch.full_like(e, .1), .022, torch.ones_like(e)) * lid * (.3 + .4 * (1 - mix[:, 0]))
     return color + shine[:, None]
 
-# %% ../nbs/03_synthetic.ipynb #9aa21950
+# %% ../nbs/03_synthetic.ipynb #4ce9303b
 @torch.no_grad()
 def radiance(self: Actor, frame: Filmed, camera: Camera, supersample: int = 2) -> tuple[torch.Tensor, torch.Tensor]: # (H,W,3), (H,W)
     "Linear light that a camera receives of a frame, and how much of each pixel the head covers."
@@ -1006,19 +1064,18 @@ def radiance(self: Actor, frame: Filmed, camera: Camera, supersample: int = 2) -
     pixel = (tri.reshape(-1) >= 0).nonzero()[:, 0]
     t, b = tri.reshape(-1)[pixel].long(), bary.reshape(-1, 3)[pixel]
     corner = self.faces_t[t]
-    lerp = lambda a, c, b: (a[c] * b[..., None]).sum(1)
     eye = torch.as_tensor(frame.head_pose[:, :3].T @ (camera.center - frame.head_pose[:, 3]), dtype=torch.float32, device=dev)
-    view = F.normalize(eye - lerp(frame.verts, corner, b), dim=-1)
+    view = F.normalize(eye - _lerp(frame.verts, corner, b), dim=-1)
     attrs = torch.empty(len(t), 9, device=dev)
-    skin, ball = t < self.n_skin, t >= len(self.part)
+    skin, ball = t < self.n_skin, (t >= len(self.part)) & (t < self.n_balls)
     i = skin.nonzero()[:, 0]
-    uv = lerp(self.uvs, self.uv_faces[t[i]], b[i])
+    uv = _lerp(self.uvs, self.uv_faces[t[i]], b[i])
     attrs[i] = F.grid_sample(frame.skin, (uv * 2 - 1)[None, None], align_corners=False, padding_mode='border')[0, :, 0].T
     i = (~skin).nonzero()[:, 0]
-    attrs[i] = lerp(frame.attrs, corner[i], b[i])
-    teeth = ((t >= self.n_skin) & ~ball).nonzero()[:, 0]
+    attrs[i] = _lerp(frame.attrs, corner[i], b[i])
+    teeth = ((t >= self.n_skin) & (t < len(self.part))).nonzero()[:, 0]
     if len(teeth):
-        rest = lerp(self.rest, corner[teeth].clamp(max=self.n_body - 1), b[teeth])
+        rest = _lerp(self.rest, corner[teeth].clamp(max=self.n_body - 1), b[teeth])
         on = torch.as_tensor(self.part == PARTS.index('teeth'), device=dev)[t[teeth]]
         a = torch.atan2(rest[:, 0], rest[:, 2] - 55) * 5.2
         gap = 1 - .45 * torch.exp(-((a - a.round()) / .09)**2)
@@ -1026,11 +1083,11 @@ def radiance(self: Actor, frame: Filmed, camera: Camera, supersample: int = 2) -
         tint = torch.where(gum[:, None], attrs.new_tensor([.75, .38, .42]), gap[:, None])
         attrs[teeth, :3] *= torch.where(on[:, None], tint, 1.)
     normal = F.normalize(attrs[:, 3:6], dim=-1)
-    out = attrs[:, :3] + (attrs[:, 7] * specular(self.dome, normal, view, attrs[:, 6], .028, attrs[:, 8]))[:, None]
+    out = attrs[:, :3] + (attrs[:, 7] * specular(self.dome, normal, view, attrs[:, 6], .034, attrs[:, 8]))[:, None]
     for k in (0, 1):
         n = len(self.ball)
         i = (ball & (corner[:, 0] >= self.n_body + k * n) & (corner[:, 0] < self.n_body + (k + 1) * n)).nonzero()[:, 0]
-        if len(i): out[i] = _shade_eyes(self, F.normalize(lerp(self.ball, corner[i] - self.n_body - k * n, b[i]), dim=-1), view[i],
+        if len(i): out[i] = _shade_eyes(self, F.normalize(_lerp(self.ball, corner[i] - self.n_body - k * n, b[i]), dim=-1), view[i],
                                         torch.as_tensor(frame.eyes.gaze[k], dtype=torch.float32, device=dev), attrs[i, 0], attrs[i, 8])
     image = torch.zeros(size[0] * size[1], 4, device=dev)
     image[pixel] = torch.cat([out, torch.ones_like(out[:, :1])], 1)
@@ -1091,7 +1148,7 @@ def face_weight_mask(rig: HeadRig, size: int) -> np.ndarray: # (T,T) uint8, row 
     around = np.degrees(np.arctan2(np.abs(x), z + 20))
     face = (1 - _step(around, 52, 80)) * _step(y, -128, -104) * (1 - _step(y, 72, 92))
     near = lambda cx, cy, rx, ry: np.exp(-(((np.abs(x) - cx) / rx)**2 + ((y - cy) / ry)**2)**2) * (z > 0)
-    w = .08 + .12 * (np.abs(x) > 60) + .42 * face + .38 * np.maximum(near(30, -1, 19, 12), near(0, -69, 30, 17))
+    w = .08 + .12 * _step(around, 150, 100) * _step(y, -120, -90) + .35 * face + .42 * np.maximum(near(30, -1, 19, 12), near(0, -69, 30, 17))
     return np.clip(255 * w, 0, 255).astype(np.uint8)
 
 # %% ../nbs/03_synthetic.ipynb #e3aedb8a
