@@ -279,6 +279,10 @@ def export_head_rig(
     shape = flat(open_pose); faces = seat[cut]
     corners = [seat[copies[path_[0]]], seat[path_[0]], seat[path_[14]], seat[copies[path_[14]]]]
     scale = _importance(shape[faces].mean(1), [mean[l].mean(0) for l in eyes], open_pose[mouth].mean(0))
+    near = np.isin(np.r_[np.arange(first), path_[:-1]][ids], np.r_[mouth, *eyes])   # two rings of faces at the holes face inwards: few texels for them
+    patch = np.isin(faces, seat[n:first]).any(1)
+    for _ in range(2): near[np.unique(faces[near[faces].any(1) & ~patch])] = True
+    scale = np.where(near[faces].all(1) & ~patch, .45 * scale, scale)
     uvs, E = _unfold(shape, faces, scale, max(_boundary_loops(faces), key=len), corners, mirror, steps)
     print(f'UV distortion {E:.2f} (1 = none)')
     # tracked mesh: the skin's vertices, then the patches'
@@ -629,7 +633,7 @@ def paint_skin(rig: HeadRig, seed: int, size: int, device='cpu') -> Skin:
     melanin = melanin + 1.6 * spots + 2.2 * np.clip(moles, 0, 1)
     base = np.log(np.array([.56, .37, .27]))
     absorb = np.exp(base - melanin[..., None] * [.30, .50, .70] - np.clip(red, -.5, 2)[..., None] * [.05, .42, .32])
-    lip_tone = np.exp(np.log(np.array([.40, .17, .145])) - max(tone, 0) * np.array([.35, .4, .4])) * (1 + .10 * n1 + .08 * n3)[..., None]
+    lip_tone = np.exp(np.log(np.array([.44, .17, .14])) - max(tone, 0) * np.array([.35, .4, .4])) * (1 + .10 * n1 + .08 * n3)[..., None]
     edge = lips * (.8 + .2 * _step(abs(y + 68), 0, 3))
     albedo = absorb + (lip_tone - absorb) * (.78 * edge)[..., None]
     # hair: a hairline around the head, cropped short; brows and stubble as strokes on the plane of the face
@@ -871,6 +875,7 @@ class Actor:
         self.color, self.gloss, self.rough = (torch.as_tensor(a, device=self.device) for a in (color, gloss, rough))
         self.inside = torch.as_tensor(np.concatenate([is_a(k) for k in ('mouth', 'teeth', 'tongue')]), device=self.device)
         self.cage = _tris(rig.quads).astype(np.int32)
+        self.occluder = _tris(rig.quads[np.isin(rig.part, [0, PARTS.index('body')])]).astype(np.int32)
         self.smooth = _smooth_matrix(rig.topology.faces, len(rig.skin) + len(rig.patch['of']))
         self.area = self._areas(torch.as_tensor(self.neutral, device=self.device))
 
@@ -926,7 +931,7 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     bulge = 1 + .085 * torch.exp(-(self.ball[:, 0]**2 + self.ball[:, 1]**2) / (2 * .27**2)) * (self.ball[:, 2] > 0)
     balls = [T(c) + eyes.radius * (self.ball * bulge[:, None]) @ T(g).T for c, g in zip(eyes.centers, eyes.gaze)]
     # light that arrives, at the rig's vertices and on the eyeballs
-    light = visible_light(self.dome, cage, self.cage, torch.cat([cage, *balls]), 5.)
+    light = visible_light(self.dome, cage, self.occluder, torch.cat([cage, *balls]), 5.)
     strain = (self._areas(cage) / self.area).log().clamp(-.8, .8)
     fine = self._refine(torch.cat([cage, light[:len(cage)], strain[:, None]], 1))
     verts, light_v, strain = fine[:, :3], fine[:, 3:12], fine[:, 12]
@@ -958,7 +963,8 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     blood = (self.skin.redden * (effort - .55 * strain_t)).clamp(-.45, .6)
     albedo = self.skin.albedo * torch.exp(-blood[..., None] * T([.05, .42, .32]))
     cavity = (1 + .28 * wrinkles).clamp(.6, 1.08)
-    E = torch.stack([irradiance(L, F.normalize(bumped * (1 - m) + N * m, dim=-1), m) for m in (.65, .3, .15)], -1)
+    soft = (.65, .3, .15)                                                        # red light travels furthest under the skin
+    E = torch.stack([irradiance(L, F.normalize(bumped * (1 - m) + N * m, dim=-1), m) for m in soft], -1)
     open_ = (L[..., 0] / (.282095 * 4 * torch.pi)).clamp(0, 1)
     skin = torch.cat([albedo * E * cavity[..., None]**T([.7, 1., 1.1]), bumped, self.skin.rough[..., None], (self.skin.gloss * cavity)[..., None], open_[..., None]], -1)
     # everything else at its vertices
@@ -968,9 +974,10 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     behind = torch.cdist(verts[self.inside], lips[::3]).amin(1)
     shade[self.inside] = torch.exp(-(behind - 5).clamp(min=0) / 13)
     scattered = torch.zeros(len(verts), device=dev); scattered[self.inside] = .38
-    E = (irradiance(light_v, normal) * (1 - scattered) + scattered) * shade           # light bounces about in a mouth
+    E = torch.stack([irradiance(light_v, normal, m) for m in soft], -1)
+    E = (E * (1 - scattered)[:, None] + scattered[:, None]) * shade[:, None]          # light bounces about in a mouth
     open_v = (light_v[:, 0] / (.282095 * 4 * torch.pi)).clamp(0, 1) * shade
-    rest = torch.cat([self.color * E[:, None], normal, self.rough[:, None], (self.gloss * shade)[:, None], open_v[:, None]], 1)
+    rest = torch.cat([self.color * E, normal, self.rough[:, None], (self.gloss * shade)[:, None], open_v[:, None]], 1)
     for k, b in enumerate(balls):
         n = F.normalize(b - T(eyes.centers[k]), dim=-1)
         on = rig.patch['of'] == k
@@ -1054,6 +1061,20 @@ def _shade_eyes(actor: Actor, local: torch.Tensor, view: torch.Tensor, gaze: tor
     return color + shine[:, None]
 
 # %% ../nbs/03_synthetic.ipynb #4ce9303b
+def _paint_teeth(self: Actor, attrs: torch.Tensor, tri: torch.Tensor, corner: torch.Tensor, bary: torch.Tensor) -> torch.Tensor:
+    "Gums, and the gaps between the teeth, on those of the pixels (P,9) that show teeth."
+    i = (torch.as_tensor(self.part == PARTS.index('teeth'), device=tri.device)[tri.clamp(max=len(self.part) - 1)] & (tri < len(self.part))).nonzero()[:, 0]
+    if len(i):
+        rest = _lerp(self.rest, corner[i], bary[i])
+        a = torch.atan2(rest[:, 0], rest[:, 2] - 55) * 5.2
+        gap = 1 - .45 * torch.exp(-((a - a.round()) / .09)**2)
+        gum = (rest[:, 1] > -58) | (rest[:, 1] < -80)
+        attrs[i, :3] *= torch.where(gum[:, None], attrs.new_tensor([.75, .38, .42]), gap[:, None])
+    return attrs
+
+Actor._paint_teeth = _paint_teeth
+
+# %% ../nbs/03_synthetic.ipynb #b11ed9d8
 @torch.no_grad()
 def radiance(self: Actor, frame: Filmed, camera: Camera, supersample: int = 2) -> tuple[torch.Tensor, torch.Tensor]: # (H,W,3), (H,W)
     "Linear light that a camera receives of a frame, and how much of each pixel the head covers."
@@ -1066,29 +1087,22 @@ def radiance(self: Actor, frame: Filmed, camera: Camera, supersample: int = 2) -
     corner = self.faces_t[t]
     eye = torch.as_tensor(frame.head_pose[:, :3].T @ (camera.center - frame.head_pose[:, 3]), dtype=torch.float32, device=dev)
     view = F.normalize(eye - _lerp(frame.verts, corner, b), dim=-1)
-    attrs = torch.empty(len(t), 9, device=dev)
-    skin, ball = t < self.n_skin, (t >= len(self.part)) & (t < self.n_balls)
-    i = skin.nonzero()[:, 0]
+    out = torch.empty(len(t), 3, device=dev)
+    def shade(i, a):                                                             # rows of `out`; attributes (P,9)
+        out[i] = a[:, :3] + (a[:, 7] * specular(self.dome, F.normalize(a[:, 3:6], dim=-1), view[i], a[:, 6], .034, a[:, 8]))[:, None]
+    is_skin, is_ball = t < self.n_skin, (t >= len(self.part)) & (t < self.n_balls)
+    i = is_skin.nonzero()[:, 0]
     uv = _lerp(self.uvs, self.uv_faces[t[i]], b[i])
-    attrs[i] = F.grid_sample(frame.skin, (uv * 2 - 1)[None, None], align_corners=False, padding_mode='border')[0, :, 0].T
-    i = (~skin).nonzero()[:, 0]
-    attrs[i] = _lerp(frame.attrs, corner[i], b[i])
-    teeth = ((t >= self.n_skin) & (t < len(self.part))).nonzero()[:, 0]
-    if len(teeth):
-        rest = _lerp(self.rest, corner[teeth].clamp(max=self.n_body - 1), b[teeth])
-        on = torch.as_tensor(self.part == PARTS.index('teeth'), device=dev)[t[teeth]]
-        a = torch.atan2(rest[:, 0], rest[:, 2] - 55) * 5.2
-        gap = 1 - .45 * torch.exp(-((a - a.round()) / .09)**2)
-        gum = ((rest[:, 1] + 62).abs() > 0) & ((rest[:, 1] > -58) | (rest[:, 1] < -80))
-        tint = torch.where(gum[:, None], attrs.new_tensor([.75, .38, .42]), gap[:, None])
-        attrs[teeth, :3] *= torch.where(on[:, None], tint, 1.)
-    normal = F.normalize(attrs[:, 3:6], dim=-1)
-    out = attrs[:, :3] + (attrs[:, 7] * specular(self.dome, normal, view, attrs[:, 6], .034, attrs[:, 8]))[:, None]
-    for k in (0, 1):
-        n = len(self.ball)
-        i = (ball & (corner[:, 0] >= self.n_body + k * n) & (corner[:, 0] < self.n_body + (k + 1) * n)).nonzero()[:, 0]
-        if len(i): out[i] = _shade_eyes(self, F.normalize(_lerp(self.ball, corner[i] - self.n_body - k * n, b[i]), dim=-1), view[i],
-                                        torch.as_tensor(frame.eyes.gaze[k], dtype=torch.float32, device=dev), attrs[i, 0], attrs[i, 8])
+    shade(i, F.grid_sample(frame.skin, (uv * 2 - 1)[None, None], align_corners=False, padding_mode='border')[0, :, 0].T)
+    i = (~(is_skin | is_ball)).nonzero()[:, 0]
+    if len(i): shade(i, self._paint_teeth(_lerp(frame.attrs, corner[i], b[i]), t[i], corner[i], b[i]))
+    for k, n in enumerate([len(self.ball)] * 2):
+        first = self.n_body + k * n
+        i = (is_ball & (corner[:, 0] >= first) & (corner[:, 0] < first + n)).nonzero()[:, 0]
+        if len(i):
+            a = _lerp(frame.attrs, corner[i], b[i])
+            out[i] = _shade_eyes(self, F.normalize(_lerp(self.ball, corner[i] - first, b[i]), dim=-1), view[i],
+                                 torch.as_tensor(frame.eyes.gaze[k], dtype=torch.float32, device=dev), a[:, 0], a[:, 8])
     image = torch.zeros(size[0] * size[1], 4, device=dev)
     image[pixel] = torch.cat([out, torch.ones_like(out[:, :1])], 1)
     image = F.avg_pool2d(image.reshape(1, *size, 4).permute(0, 3, 1, 2), supersample) if supersample > 1 else image.reshape(1, *size, 4).permute(0, 3, 1, 2)
