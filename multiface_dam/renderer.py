@@ -20,631 +20,645 @@ import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
-# %% ../nbs/02_renderer.ipynb #4fd8a4fc
-def _jit(f: Callable) -> Callable:
-    "Compile `f` without the GIL, cached on disk where there is a place to write."
-    try: return numba.njit(nogil=True, cache=True)(f)
-    except RuntimeError: return numba.njit(nogil=True)(f)
-
-# %% ../nbs/02_renderer.ipynb #1b98cf44
-@lru_cache(maxsize=None)
-def _pool(pid: int, n: int) -> ThreadPoolExecutor:
-    "The thread pool of this process (a forked child has its own)."
-    return ThreadPoolExecutor(n, thread_name_prefix='renderer')
-
-def _parallel(kernel: Callable, n_tasks: int, *args) -> list:
-    "Run `kernel(start, step, n_tasks, *args)` on torch's number of threads: each takes every step-th task."
-    n = min(torch.get_num_threads(), n_tasks)
-    if n <= 1: return [kernel(0, 1, n_tasks, *args)]
-    others = [_pool(os.getpid(), torch.get_num_threads()).submit(kernel, i, n, n_tasks, *args) for i in range(1, n)]
-    return [kernel(0, n, n_tasks, *args)] + [o.result() for o in others]
+from .geometry import Topology
 
 # %% ../nbs/02_renderer.ipynb #779e2ca9
-_CHUNK = 2048  # triangles of one set-up task
-
-@_jit
-def _set_up(start, step, n_tasks, p, faces, height, width, edges, inv_det, box):
-    "Edges (B,F,3,3), 1/|det| (B,F) and pixel boxes x0 x1 y0 y1 (B,F,4) of triangles; an empty box is not drawn."
-    n_faces = faces.shape[0]
-    chunks = (n_faces + _CHUNK - 1) // _CHUNK
-    for task in range(start, n_tasks, step):
-        b, first = task // chunks, (task % chunks) * _CHUNK
-        for f in range(first, min(first + _CHUNK, n_faces)):
-            box[b, f, 2], box[b, f, 3] = 0, 0
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            ax, ay, aw = p[b, i, 0], p[b, i, 1], p[b, i, 2]
-            bx, by, bw = p[b, j, 0], p[b, j, 1], p[b, j, 2]
-            cx, cy, cw = p[b, k, 0], p[b, k, 1], p[b, k, 2]
-            if max(aw, bw, cw) <= 0: continue                                # behind the camera
-            e = edges[b, f]
-            e[0, 0], e[0, 1], e[0, 2] = by * cw - bw * cy, bw * cx - bx * cw, bx * cy - by * cx
-            e[1, 0], e[1, 1], e[1, 2] = cy * aw - cw * ay, cw * ax - cx * aw, cx * ay - cy * ax
-            e[2, 0], e[2, 1], e[2, 2] = ay * bw - aw * by, aw * bx - ax * bw, ax * by - ay * bx
-            det = e[0, 0] * ax + e[0, 1] * ay + e[0, 2] * aw
-            noise = max(abs(ax), abs(bx), abs(cx)) * max(abs(ay), abs(by), abs(cy)) * max(abs(aw), abs(bw), abs(cw))
-            if abs(det) <= 1e-15 * noise: continue                           # no area, seen from the camera
-            if det < 0:
-                for r in range(3):
-                    for s in range(3): e[r, s] = -e[r, s]
-            inv_det[b, f] = 1 / abs(det)
-            x0, x1, y0, y1 = 0., float(width), 0., float(height)
-            if min(aw, bw, cw) > 0:
-                x0, x1 = max(x0, min(ax / aw, bx / bw, cx / cw)), min(x1, max(ax / aw, bx / bw, cx / cw))
-                y0, y1 = max(y0, min(ay / aw, by / bw, cy / cw)), min(y1, max(ay / aw, by / bw, cy / cw))
-                if x0 > x1 or y0 > y1: continue                              # outside the image
-            box[b, f, 0], box[b, f, 1] = max(0, int(np.ceil(x0 - .5 - 1e-6))), min(width, int(np.floor(x1 + .5 + 1e-6)))
-            box[b, f, 2], box[b, f, 3] = max(0, int(np.ceil(y0 - .5 - 1e-6))), min(height, int(np.floor(y1 + .5 + 1e-6)))
+def _jit(f: Callable) -> Callable:
+    "Compile `f` at its first call, free of the GIL, and cached on disk where there is a place to write."
+    try: return numba.njit(nogil=True, error_model='numpy', cache=True)(f)
+    except RuntimeError: return numba.njit(nogil=True, error_model='numpy')(f)
 
 # %% ../nbs/02_renderer.ipynb #b8454035
-@_jit
-def _span(e, y, x0, x1):
-    "The pixels [first, last) of row `y` inside the triangle with edges `e`, within [x0, x1)."
-    lo, hi, yc = float(x0), float(x1), y + .5
-    for k in range(3):
-        r = e[k, 1] * yc + e[k, 2]
-        if e[k, 0] > 0: lo = max(lo, np.ceil(-r / e[k, 0] - .5))
-        elif e[k, 0] < 0: hi = min(hi, np.ceil(-r / e[k, 0] - .5))
-        elif r < 0 or (r == 0 and e[k, 1] <= 0): return 0, 0
-    return int(min(lo, x1)), int(max(hi, x0))
+@lru_cache(maxsize=None)
+def _pool(pid: int, n: int) -> ThreadPoolExecutor:
+    "The threads of process `pid`: a forked child needs its own."
+    return ThreadPoolExecutor(n, thread_name_prefix='renderer')
 
-# %% ../nbs/02_renderer.ipynb #d2a09b25
-@_jit
-def _fill(edges, inv_det, box, y0, y1, z, ids):
-    "Nearest triangle of each pixel of the rows [y0, y1): 1/depth into `z`, triangle into `ids` (-1: none)."
-    z[:] = 0
-    ids[:] = -1
-    for f in range(edges.shape[0]):
-        if box[f, 3] <= y0 or box[f, 2] >= y1: continue
-        e = edges[f]
-        zx = (e[0, 0] + e[1, 0] + e[2, 0]) * inv_det[f]
-        zy = (e[0, 1] + e[1, 1] + e[2, 1]) * inv_det[f]
-        zc = (e[0, 2] + e[1, 2] + e[2, 2]) * inv_det[f]
-        for y in range(max(y0, box[f, 2]), min(y1, box[f, 3])):
-            lo, hi = _span(e, y, box[f, 0], box[f, 1])
-            row = zy * (y + .5) + zc + .5 * zx
-            for x in range(lo, hi):
-                d = zx * x + row
-                if d > z[y - y0, x]: z[y - y0, x], ids[y - y0, x] = d, f
+def _parallel(kernel: Callable, n_tasks: int, *args) -> None:
+    "Run `kernel(start, step, n_tasks, *args)` for all tasks, on as many threads as torch has."
+    threads = torch.get_num_threads()
+    step = min(4 * threads, n_tasks)                    # more shares than threads: a slow core takes fewer
+    if threads == 1 or step < 2: kernel(0, 1, n_tasks, *args)
+    else: list(_pool(os.getpid(), threads).map(lambda start: kernel(start, step, n_tasks, *args), range(step)))
 
 # %% ../nbs/02_renderer.ipynb #02ab1602
-_BAND = 16  # image rows of one task: its z-buffer stays in the core's cache
-
-@_jit
-def _rasterize_bands(start, step, n_tasks, edges, inv_det, box, tri, bary):
-    "Triangle ids and barycentrics of the bands start, start + step, ..."
-    height, width = tri.shape[1], tri.shape[2]
-    z = np.empty((_BAND, width), np.float64)
-    bands = (height + _BAND - 1) // _BAND
-    for task in range(start, n_tasks, step):
-        b, y0 = task // bands, (task % bands) * _BAND
-        y1 = min(y0 + _BAND, height)
-        _fill(edges[b], inv_det[b], box[b], y0, y1, z[:y1 - y0], tri[b, y0:y1])
-        for y in range(y0, y1):
-            for x in range(width):
-                f = tri[b, y, x]
-                if f < 0:
-                    bary[b, y, x, 0], bary[b, y, x, 1], bary[b, y, x, 2] = 0, 0, 0
-                    continue
-                e = edges[b, f]
-                a0 = e[0, 0] * (x + .5) + e[0, 1] * (y + .5) + e[0, 2]
-                a1 = e[1, 0] * (x + .5) + e[1, 1] * (y + .5) + e[1, 2]
-                a2 = e[2, 0] * (x + .5) + e[2, 1] * (y + .5) + e[2, 2]
-                r = 1 / (a0 + a1 + a2)
-                bary[b, y, x, 0], bary[b, y, x, 1], bary[b, y, x, 2] = a0 * r, a1 * r, a2 * r
-
-# %% ../nbs/02_renderer.ipynb #4dcdecbe
-@_jit
-def _texel(a, size):
-    "Left (lower) texel and weight of the right (upper) one at coordinate `a` in [0, 1], clamped; and d texel / d a."
-    t = a * size - .5
-    if t <= 0: return 0, 0., 0.
-    if t >= size - 1: return max(size - 2, 0), float(min(size - 1, 1)), 0.
-    i = int(t)
-    return i, t - i, float(size)
-
-# %% ../nbs/02_renderer.ipynb #cc0ca95b
-@_jit
-def _render_bands(start, step, n_tasks, edges, inv_det, box, uvs, uv_faces, tex, tri, image, mask):
-    "Triangle ids, textured image and mask of the bands start, start + step, ..."
-    height, width = tri.shape[1], tri.shape[2]
-    channels, rows, cols = tex.shape[1], tex.shape[2], tex.shape[3]
-    z = np.empty((_BAND, width), np.float64)
-    bands = (height + _BAND - 1) // _BAND
-    for task in range(start, n_tasks, step):
-        b, y0 = task // bands, (task % bands) * _BAND
-        y1 = min(y0 + _BAND, height)
-        _fill(edges[b], inv_det[b], box[b], y0, y1, z[:y1 - y0], tri[b, y0:y1])
-        for y in range(y0, y1):
-            for x in range(width):
-                f = tri[b, y, x]
-                mask[b, 0, y, x] = f >= 0
-                if f < 0:
-                    for c in range(channels): image[b, c, y, x] = 0
-                    continue
-                e = edges[b, f]
-                a0 = e[0, 0] * (x + .5) + e[0, 1] * (y + .5) + e[0, 2]
-                a1 = e[1, 0] * (x + .5) + e[1, 1] * (y + .5) + e[1, 2]
-                a2 = e[2, 0] * (x + .5) + e[2, 1] * (y + .5) + e[2, 2]
-                r = 1 / (a0 + a1 + a2)
-                i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
-                u = (a0 * uvs[i, 0] + a1 * uvs[j, 0] + a2 * uvs[k, 0]) * r
-                v = (a0 * uvs[i, 1] + a1 * uvs[j, 1] + a2 * uvs[k, 1]) * r
-                s, fs, _ = _texel(u, cols)
-                t, ft, _ = _texel(v, rows)
-                s1, t1 = min(s + 1, cols - 1), min(t + 1, rows - 1)
-                for c in range(channels):
-                    lower = tex[b, c, t, s] * (1 - fs) + tex[b, c, t, s1] * fs
-                    upper = tex[b, c, t1, s] * (1 - fs) + tex[b, c, t1, s1] * fs
-                    image[b, c, y, x] = lower * (1 - ft) + upper * ft
-
-# %% ../nbs/02_renderer.ipynb #dc285619
-_ROWS = 64  # texture rows of one task of the backward pass
-
-@_jit
-def _render_backward(start, step, n_tasks, edges, box, uvs, uv_faces, tex, tri, grad, with_tex, with_edges, grad_tex, grad_edges):
-    "Gradient of `grad . image` to texture and edges; each task owns rows of one texture and the triangles that begin there."
-    channels, rows, cols = tex.shape[1], tex.shape[2], tex.shape[3]
-    bands = (rows + _ROWS - 1) // _ROWS
-    for task in range(start, n_tasks, step):
-        b, r0 = task // bands, (task % bands) * _ROWS
-        r1 = min(r0 + _ROWS, rows)
-        for f in range(edges.shape[1]):
-            if box[b, f, 2] >= box[b, f, 3]: continue
-            i, j, k = uv_faces[f, 0], uv_faces[f, 1], uv_faces[f, 2]
-            u0, u1, u2, v0, v1, v2 = uvs[i, 0], uvs[j, 0], uvs[k, 0], uvs[i, 1], uvs[j, 1], uvs[k, 1]
-            low = min(max(int(np.floor(min(v0, v1, v2) * rows - .5)) - 1, 0), rows - 1)
-            high = min(max(int(np.floor(max(v0, v1, v2) * rows - .5)) + 2, 0), rows - 1)
-            if high < r0 or low >= r1: continue
-            owner = with_edges and low >= r0
-            if not (with_tex or owner): continue
-            e = edges[b, f]
-            gux, guy, guc, gvx, gvy, gvc, gsx, gsy, gsc = 0., 0., 0., 0., 0., 0., 0., 0., 0.
-            for y in range(box[b, f, 2], box[b, f, 3]):
-                lo, hi = _span(e, y, box[b, f, 0], box[b, f, 1])
-                for x in range(lo, hi):
-                    if tri[b, y, x] != f: continue
-                    xc, yc = x + .5, y + .5
-                    a0 = e[0, 0] * xc + e[0, 1] * yc + e[0, 2]
-                    a1 = e[1, 0] * xc + e[1, 1] * yc + e[1, 2]
-                    a2 = e[2, 0] * xc + e[2, 1] * yc + e[2, 2]
-                    r = 1 / (a0 + a1 + a2)
-                    u, v = (a0 * u0 + a1 * u1 + a2 * u2) * r, (a0 * v0 + a1 * v1 + a2 * v2) * r
-                    s, fs, du = _texel(u, cols)
-                    t, ft, dv = _texel(v, rows)
-                    s1, t1 = min(s + 1, cols - 1), min(t + 1, rows - 1)
-                    if with_tex:
-                        if r0 <= t < r1:
-                            for c in range(channels):
-                                g = grad[b, c, y, x] * (1 - ft)
-                                grad_tex[b, c, t, s] += g * (1 - fs)
-                                grad_tex[b, c, t, s1] += g * fs
-                        if r0 <= t1 < r1:
-                            for c in range(channels):
-                                g = grad[b, c, y, x] * ft
-                                grad_tex[b, c, t1, s] += g * (1 - fs)
-                                grad_tex[b, c, t1, s1] += g * fs
-                    if owner:
-                        gu, gv = 0., 0.
-                        for c in range(channels):
-                            g = grad[b, c, y, x]
-                            t00, t01, t10, t11 = tex[b, c, t, s], tex[b, c, t, s1], tex[b, c, t1, s], tex[b, c, t1, s1]
-                            gu += g * ((t01 - t00) * (1 - ft) + (t11 - t10) * ft)
-                            gv += g * ((t10 - t00) * (1 - fs) + (t11 - t01) * fs)
-                        gu, gv = gu * du * r, gv * dv * r
-                        gs = gu * u + gv * v
-                        gux, guy, guc = gux + gu * xc, guy + gu * yc, guc + gu
-                        gvx, gvy, gvc = gvx + gv * xc, gvy + gv * yc, gvc + gv
-                        gsx, gsy, gsc = gsx + gs * xc, gsy + gs * yc, gsc + gs
-            if owner:
-                g = grad_edges[b, f]
-                g[0, 0], g[0, 1], g[0, 2] = u0 * gux + v0 * gvx - gsx, u0 * guy + v0 * gvy - gsy, u0 * guc + v0 * gvc - gsc
-                g[1, 0], g[1, 1], g[1, 2] = u1 * gux + v1 * gvx - gsx, u1 * guy + v1 * gvy - gsy, u1 * guc + v1 * gvc - gsc
-                g[2, 0], g[2, 1], g[2, 2] = u2 * gux + v2 * gvx - gsx, u2 * guy + v2 * gvy - gsy, u2 * guc + v2 * gvc - gsc
-
-# %% ../nbs/02_renderer.ipynb #068e2cba
-@_jit
-def _rasterize_backward(start, step, n_tasks, edges, box, tri, grad, grad_edges):
-    "Gradient of `grad . bary` to the edges; each task owns some triangles."
-    n_faces = edges.shape[1]
-    chunks = (n_faces + _CHUNK - 1) // _CHUNK
-    for task in range(start, n_tasks, step):
-        b, first = task // chunks, (task % chunks) * _CHUNK
-        for f in range(first, min(first + _CHUNK, n_faces)):
-            e, ge = edges[b, f], grad_edges[b, f]
-            for y in range(box[b, f, 2], box[b, f, 3]):
-                lo, hi = _span(e, y, box[b, f, 0], box[b, f, 1])
-                for x in range(lo, hi):
-                    if tri[b, y, x] != f: continue
-                    xc, yc = x + .5, y + .5
-                    a0 = e[0, 0] * xc + e[0, 1] * yc + e[0, 2]
-                    a1 = e[1, 0] * xc + e[1, 1] * yc + e[1, 2]
-                    a2 = e[2, 0] * xc + e[2, 1] * yc + e[2, 2]
-                    r = 1 / (a0 + a1 + a2)
-                    g0, g1, g2 = grad[b, y, x, 0], grad[b, y, x, 1], grad[b, y, x, 2]
-                    mean = (a0 * g0 + a1 * g1 + a2 * g2) * r
-                    g0, g1, g2 = (g0 - mean) * r, (g1 - mean) * r, (g2 - mean) * r
-                    ge[0, 0], ge[0, 1], ge[0, 2] = ge[0, 0] + g0 * xc, ge[0, 1] + g0 * yc, ge[0, 2] + g0
-                    ge[1, 0], ge[1, 1], ge[1, 2] = ge[1, 0] + g1 * xc, ge[1, 1] + g1 * yc, ge[1, 2] + g1
-                    ge[2, 0], ge[2, 1], ge[2, 2] = ge[2, 0] + g2 * xc, ge[2, 1] + g2 * yc, ge[2, 2] + g2
-
-# %% ../nbs/02_renderer.ipynb #3d7bcedf
-@_jit
-def _edges_backward(start, step, n_tasks, p, faces, box, grad_edges, grad_p):
-    "Gradient of the edges to the projected vertices."
-    for b in range(start, n_tasks, step):
-        for f in range(faces.shape[0]):
-            if box[b, f, 2] >= box[b, f, 3]: continue
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            ax, ay, aw = p[b, i, 0], p[b, i, 1], p[b, i, 2]
-            det = ((p[b, j, 1] * p[b, k, 2] - p[b, j, 2] * p[b, k, 1]) * ax
-                   + (p[b, j, 2] * p[b, k, 0] - p[b, j, 0] * p[b, k, 2]) * ay
-                   + (p[b, j, 0] * p[b, k, 1] - p[b, j, 1] * p[b, k, 0]) * aw)
-            sign = -1. if det < 0 else 1.
-            for n in range(3):
-                first, second = faces[f, (n + 1) % 3], faces[f, (n + 2) % 3]     # edge n = first x second
-                gx, gy, gw = sign * grad_edges[b, f, n, 0], sign * grad_edges[b, f, n, 1], sign * grad_edges[b, f, n, 2]
-                ax, ay, aw = p[b, first, 0], p[b, first, 1], p[b, first, 2]
-                bx, by, bw = p[b, second, 0], p[b, second, 1], p[b, second, 2]
-                grad_p[b, first, 0] += by * gw - bw * gy
-                grad_p[b, first, 1] += bw * gx - bx * gw
-                grad_p[b, first, 2] += bx * gy - by * gx
-                grad_p[b, second, 0] += gy * aw - gw * ay
-                grad_p[b, second, 1] += gw * ax - gx * aw
-                grad_p[b, second, 2] += gx * ay - gy * ax
-
-# %% ../nbs/02_renderer.ipynb #9c5e4d5a
 def _project(
     verts: torch.Tensor, # (B,V,3) mesh frame
     M: torch.Tensor,     # (B,3,4)
-) -> torch.Tensor:       # (B,V,3) float64: x w, y w, w in pixels and mm
-    "Homogeneous pixels of the vertices, in float64."
-    return verts.double() @ M[:, :, :3].double().mT + M[:, None, :, 3].double()
+) -> torch.Tensor:       # (B,V,3) float64: (x w, y w, w), pixels and mm
+    "Homogeneous pixels of the vertices, in float64 and the same to the last bit on every device."
+    verts, M = verts.double(), M.double()[:, None]
+    return sum(verts[..., k, None] * M[..., k] for k in range(3)) + M[..., 3]
 
-# %% ../nbs/02_renderer.ipynb #ce48620f
-def _triangles(p: np.ndarray, faces: np.ndarray, size: tuple) -> tuple:
-    "Edges, 1/|det| and pixel boxes of all triangles of all items."
+# %% ../nbs/02_renderer.ipynb #cc0ca95b
+_CHUNK = 2048  # triangles of one task
+
+@_jit
+def _set_up(start, step, n_tasks, p, faces, height, width, edges, inv_det, box):
+    "Edges a, b, c, 1/a (B,F,3,4), 1/D (B,F), and pixels x0, x1, y0, y1 (B,F,4) of each triangle; empty = not drawn."
+    n_faces = len(faces)
+    chunks = (n_faces + _CHUNK - 1) // _CHUNK
+    for task in range(start, n_tasks, step):
+        b, first = task // chunks, task % chunks * _CHUNK
+        for f in range(first, min(first + _CHUNK, n_faces)):
+            e, bounds = edges[b, f], box[b, f]
+            bounds[:] = 0
+            i, j, k = faces[f]
+            x0, y0, w0 = p[b, i]
+            x1, y1, w1 = p[b, j]
+            x2, y2, w2 = p[b, k]
+            if max(w0, w1, w2) <= 0: continue                                      # behind the camera
+            e[0, 0], e[0, 1], e[0, 2] = y1 * w2 - w1 * y2, w1 * x2 - x1 * w2, x1 * y2 - y1 * x2
+            e[1, 0], e[1, 1], e[1, 2] = y2 * w0 - w2 * y0, w2 * x0 - x2 * w0, x2 * y0 - y2 * x0
+            e[2, 0], e[2, 1], e[2, 2] = y0 * w1 - w0 * y1, w0 * x1 - x0 * w1, x0 * y1 - y0 * x1
+            det = e[0, 0] * x0 + e[0, 1] * y0 + e[0, 2] * w0
+            terms = max(abs(x0), abs(x1), abs(x2)) * max(abs(y0), abs(y1), abs(y2)) * max(abs(w0), abs(w1), abs(w2))
+            if abs(det) <= 1e-15 * terms: continue                                 # no area, as the camera sees it
+            inv_det[b, f] = 1 / det
+            for n in range(3):
+                for m in range(3): e[n, m] *= np.sign(det)
+                e[n, 3] = 1 / e[n, 0]
+            if min(w0, w1, w2) > 0:
+                left, right = min(x0 / w0, x1 / w1, x2 / w2), max(x0 / w0, x1 / w1, x2 / w2)
+                top, bottom = min(y0 / w0, y1 / w1, y2 / w2), max(y0 / w0, y1 / w1, y2 / w2)
+            else: left, right, top, bottom = 0, width, 0, height                   # through the camera's plane
+            if right < 0 or left > width or bottom < 0 or top > height: continue   # outside the image
+            slack = .5 + 1e-6                                                      # pixel centres, and rounding
+            bounds[0], bounds[1] = np.ceil(max(left, 0) - slack), min(np.floor(right + slack), width)
+            bounds[2], bounds[3] = np.ceil(max(top, 0) - slack), min(np.floor(bottom + slack), height)
+
+# %% ../nbs/02_renderer.ipynb #dc285619
+def _triangles(
+    p: np.ndarray,         # (B,V,3) projected vertices
+    faces: np.ndarray,     # (F,3) int32
+    size: tuple[int, int], # (H,W)
+) -> tuple:                # edges (B,F,3,4), inv_det (B,F), box (B,F,4)
+    "What the other kernels need to know of each triangle."
     B, n_faces = len(p), len(faces)
-    edges, inv_det = np.empty((B, n_faces, 3, 3)), np.empty((B, n_faces))
-    box = np.empty((B, n_faces, 4), np.int32)
+    edges, inv_det, box = np.zeros((B, n_faces, 3, 4)), np.zeros((B, n_faces)), np.empty((B, n_faces, 4), np.int32)
     _parallel(_set_up, B * -(-n_faces // _CHUNK), p, faces, *size, edges, inv_det, box)
     return edges, inv_det, box
 
+# %% ../nbs/02_renderer.ipynb #3d7bcedf
+@_jit
+def _span(e, y, x0, x1):
+    "The pixels [first, last) of row `y` inside the triangle with edges `e`, within [x0, x1)."
+    first, last = float(x0), float(x1)
+    for k in range(3):
+        rest = e[k, 1] * (y + .5) + e[k, 2]
+        if e[k, 0] > 0: first = max(first, np.ceil(-rest * e[k, 3] - .5))
+        elif e[k, 0] < 0: last = min(last, np.ceil(-rest * e[k, 3] - .5))
+        elif rest < 0 or (rest == 0 and e[k, 1] <= 0): last = first
+    return int(first), int(max(first, last))
+
 # %% ../nbs/02_renderer.ipynb #2ebf58be
-def _vertex_gradients(ctx, verts: torch.Tensor, M: torch.Tensor, grad_edges: np.ndarray) -> tuple:
-    "Gradients to `verts` and `M` from those to the edges."
-    grad_p = np.zeros(ctx.p.shape)
-    _parallel(_edges_backward, len(grad_p), ctx.p, ctx.faces, ctx.box, grad_edges, grad_p)
-    grad_p = torch.from_numpy(grad_p)
-    grad_verts = (grad_p @ M[:, :, :3].double()).to(verts.dtype) if ctx.needs_input_grad[0] else None
-    if not ctx.needs_input_grad[1]: return grad_verts, None
-    return grad_verts, torch.cat([grad_p.mT @ verts.double(), grad_p.sum(1)[:, :, None]], 2).to(M.dtype)
+_BAND = 32  # image rows of one task
+
+@_jit
+def _visible(start, step, n_tasks, edges, inv_det, box, tri):
+    "The nearest triangle of each pixel into `tri` (B,H,W), -1 where there is none; one task is one band of rows."
+    height, width = tri.shape[1:]
+    bands = (height + _BAND - 1) // _BAND
+    z = np.empty((_BAND, width))
+    for task in range(start, n_tasks, step):
+        b, top = task // bands, task % bands * _BAND
+        bottom = min(top + _BAND, height)
+        z[:] = 0
+        tri[b, top:bottom] = -1
+        for f in range(edges.shape[1]):
+            x0, x1, y0, y1 = box[b, f]
+            if y1 <= top or y0 >= bottom: continue
+            e, scale, this = edges[b, f], abs(inv_det[b, f]), np.int32(f)
+            zx = (e[0, 0] + e[1, 0] + e[2, 0]) * scale                          # 1/w = zx x + zy y + zc
+            zy = (e[0, 1] + e[1, 1] + e[2, 1]) * scale
+            zc = (e[0, 2] + e[1, 2] + e[2, 2]) * scale
+            for y in range(max(y0, top), min(y1, bottom)):
+                first, last = _span(e, y, x0, x1)
+                z_row, tri_row = z[y - top, first:last], tri[b, y, first:last]
+                here = zx * (first + .5) + zy * (y + .5) + zc
+                for x in range(last - first):
+                    depth = zx * x + here
+                    nearer = depth > z_row[x]
+                    z_row[x] = depth if nearer else z_row[x]
+                    tri_row[x] = this if nearer else tri_row[x]
 
 # %% ../nbs/02_renderer.ipynb #42273088
+@_jit
+def _weights(e, x, y):
+    "The three edge functions at the centre of pixel (y, x), and 1 / their sum."
+    x, y = x + .5, y + .5
+    a0 = e[0, 0] * x + e[0, 1] * y + e[0, 2]
+    a1 = e[1, 0] * x + e[1, 1] * y + e[1, 2]
+    a2 = e[2, 0] * x + e[2, 1] * y + e[2, 2]
+    return a0, a1, a2, 1 / (a0 + a1 + a2)
+
+# %% ../nbs/02_renderer.ipynb #1f199e8d
+@_jit
+def _barycentrics(start, step, n_tasks, edges, tri, bary):
+    "Perspective-correct barycentrics (B,H,W,3), 0 where empty; one task is one row."
+    height, width = tri.shape[1:]
+    for task in range(start, n_tasks, step):
+        b, y = task // height, task % height
+        for x in range(width):
+            f, out = tri[b, y, x], bary[b, y, x]
+            if f < 0: out[0], out[1], out[2] = 0, 0, 0
+            else:
+                a0, a1, a2, r = _weights(edges[b, f], x, y)
+                out[0], out[1], out[2] = a0 * r, a1 * r, a2 * r
+
+# %% ../nbs/02_renderer.ipynb #a37fae71
+@_jit
+def _plus(total, g, x, y):
+    "`total` + g q, as a tuple: it stays in registers."
+    return total[0] + g * (x + .5), total[1] + g * (y + .5), total[2] + g
+
+# %% ../nbs/02_renderer.ipynb #b1f3d039
+@_jit
+def _barycentrics_backward(start, step, n_tasks, edges, box, tri, grad, grad_edges):
+    "Gradient to the edges (B,F,3,3) of that to the barycentrics (B,H,W,3); one task is some triangles."
+    n_faces = edges.shape[1]
+    chunks = (n_faces + _CHUNK - 1) // _CHUNK
+    for task in range(start, n_tasks, step):
+        b, first_face = task // chunks, task % chunks * _CHUNK
+        for f in range(first_face, min(first_face + _CHUNK, n_faces)):
+            e, ge = edges[b, f], grad_edges[b, f]
+            g0 = g1 = g2 = (0., 0., 0.)
+            for y in range(box[b, f, 2], box[b, f, 3]):
+                first, last = _span(e, y, box[b, f, 0], box[b, f, 1])
+                for x in range(first, last):
+                    if tri[b, y, x] != f: continue
+                    a0, a1, a2, r = _weights(e, x, y)
+                    d0, d1, d2 = grad[b, y, x, 0], grad[b, y, x, 1], grad[b, y, x, 2]
+                    mean = (a0 * d0 + a1 * d1 + a2 * d2) * r
+                    g0, g1, g2 = _plus(g0, (d0 - mean) * r, x, y), _plus(g1, (d1 - mean) * r, x, y), _plus(g2, (d2 - mean) * r, x, y)
+            for k in range(3): ge[0, k], ge[1, k], ge[2, k] = g0[k], g1[k], g2[k]
+
+# %% ../nbs/02_renderer.ipynb #4a973d44
+@_jit
+def _edges_backward(start, step, n_tasks, p, faces, inv_det, grad_edges, grad_p):
+    "Gradient to the projected vertices (B,V,3) of that to the edges; one task is one item."
+    for b in range(start, n_tasks, step):
+        for f in range(len(faces)):
+            sign = np.sign(inv_det[b, f])
+            if sign == 0: continue                                              # was not drawn
+            for k in range(3):
+                i, j = faces[f, (k + 1) % 3], faces[f, (k + 2) % 3]             # edge k is p_i x p_j
+                xi, yi, wi = p[b, i]
+                xj, yj, wj = p[b, j]
+                gx, gy, gw = sign * grad_edges[b, f, k, 0], sign * grad_edges[b, f, k, 1], sign * grad_edges[b, f, k, 2]
+                grad_p[b, i, 0] += yj * gw - wj * gy
+                grad_p[b, i, 1] += wj * gx - xj * gw
+                grad_p[b, i, 2] += xj * gy - yj * gx
+                grad_p[b, j, 0] += gy * wi - gw * yi
+                grad_p[b, j, 1] += gw * xi - gx * wi
+                grad_p[b, j, 2] += gx * yi - gy * xi
+
+# %% ../nbs/02_renderer.ipynb #4d5024e6
+@dataclass(eq=False)
+class _Scene:
+    "The triangles of a batch, projected and rasterised: what the forward pass finds and the backward pass needs."
+    p: np.ndarray       # (B,V,3) projected vertices
+    faces: np.ndarray   # (F,3)
+    edges: np.ndarray   # (B,F,3,4)
+    inv_det: np.ndarray # (B,F)
+    box: np.ndarray     # (B,F,4)
+    tri: np.ndarray     # (B,H,W) int32
+
+    @classmethod
+    def of(cls, verts: torch.Tensor, faces: np.ndarray, M: torch.Tensor, size: tuple[int, int]) -> '_Scene':
+        p = _project(verts.detach(), M.detach()).numpy()
+        edges, inv_det, box = _triangles(p, faces, size)
+        tri = np.empty((len(p), *size), np.int32)
+        _parallel(_visible, len(p) * -(-size[0] // _BAND), edges, inv_det, box, tri)
+        return cls(p, faces, edges, inv_det, box, tri)
+
+    def vertex_gradients(self, verts, M, grad_edges: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+        "Gradients to verts (B,V,3) and M (B,3,4) of that to the edges (B,F,3,3)."
+        g = np.zeros_like(self.p)
+        _parallel(_edges_backward, len(g), self.p, self.faces, self.inv_det, grad_edges, g)
+        g = torch.from_numpy(g)
+        to_verts = sum(g[..., k, None] * M[:, None, k, :3].double() for k in range(3))
+        to_M = torch.cat([g.mT @ verts.double(), g.sum(1)[..., None]], -1)
+        return to_verts.to(verts.dtype), to_M.to(M.dtype)
+
+# %% ../nbs/02_renderer.ipynb #a857780f
 class _Rasterize(torch.autograd.Function):
-    "numba rasteriser: verts (B,V,3), M (B,3,4) -> tri (B,H,W), bary (B,H,W,3)."
+    "verts (B,V,3), M (B,3,4) -> tri (B,H,W) int32, bary (B,H,W,3), in numba."
     @staticmethod
     def forward(ctx, verts, M, faces, size):
-        p = _project(verts, M).numpy()
-        edges, inv_det, box = _triangles(p, faces, size)
-        tri = torch.empty(len(p), *size, dtype=torch.int32)
-        bary = torch.empty(len(p), *size, 3)
-        _parallel(_rasterize_bands, len(p) * -(-size[0] // _BAND), edges, inv_det, box, tri.numpy(), bary.numpy())
-        ctx.save_for_backward(verts, M, tri)
-        ctx.p, ctx.faces, ctx.edges, ctx.box = p, faces, edges, box
+        ctx.scene = scene = _Scene.of(verts, faces, M, size)
+        ctx.save_for_backward(verts, M)
+        bary = torch.empty(*scene.tri.shape, 3)
+        _parallel(_barycentrics, len(bary) * size[0], scene.edges, scene.tri, bary.numpy())
+        tri = torch.from_numpy(scene.tri)
         ctx.mark_non_differentiable(tri)
         return tri, bary
 
     @staticmethod
     @once_differentiable
     def backward(ctx, _, grad):
-        verts, M, tri = ctx.saved_tensors
-        grad_edges = np.zeros_like(ctx.edges)
-        _parallel(_rasterize_backward, len(tri) * -(-len(ctx.faces) // _CHUNK), ctx.edges, ctx.box, tri.numpy(),
-                  grad.contiguous().numpy(), grad_edges)
-        return *_vertex_gradients(ctx, verts, M, grad_edges), None, None
+        s, (B, n_faces) = ctx.scene, ctx.scene.inv_det.shape
+        grad_edges = np.zeros((B, n_faces, 3, 3))
+        _parallel(_barycentrics_backward, B * -(-n_faces // _CHUNK), s.edges, s.box, s.tri, grad.contiguous().numpy(), grad_edges)
+        return *s.vertex_gradients(*ctx.saved_tensors, grad_edges), None, None
 
-# %% ../nbs/02_renderer.ipynb #1f199e8d
+# %% ../nbs/02_renderer.ipynb #8ab78fb6
+def _corner_texels(
+    topology: Topology, # uvs (N,2), uv_faces (F,3)
+    rows: int, cols: int, # size of the texture
+) -> np.ndarray: # (F,3,3): x, y, 1 of each corner, texels
+    "Where the corners of the triangles lie in the texture."
+    return np.c_[topology.uvs * np.array([cols, rows], float), np.ones(len(topology.uvs))][topology.uv_faces]
+
+# %% ../nbs/02_renderer.ipynb #38668e12
+@_jit
+def _texel(x, y, cols, rows):
+    "Column and row of the lower left of four texels around (x, y), weights of the right and the upper ones; is it clamped?"
+    x, y = x - .5, y - .5
+    xc, yc = min(max(x, 0.), cols - 1.), min(max(y, 0.), rows - 1.)
+    i, j = min(int(xc), cols - 2), min(int(yc), rows - 2)
+    return i, j, np.float32(xc - i), np.float32(yc - j), x != xc, y != yc
+
+# %% ../nbs/02_renderer.ipynb #cf991ed1
+@_jit
+def _on_row(g, y):
+    "The three linear functions `g` (3,3) of (x, y, 1) on row `y`, at x = 0."
+    y = y + .5
+    return g[0, 1] * y + g[0, 2], g[1, 1] * y + g[1, 2], g[2, 1] * y + g[2, 2]
+
+# %% ../nbs/02_renderer.ipynb #3374baf5
+@_jit
+def _shade(start, step, n_tasks, planes, tex, cols, tri, image, mask):
+    "Texture (B,C,T*T) at each pixel into `image` (B,C,H,W), coverage into `mask` (B,1,H,W); one task is one row."
+    height, width = tri.shape[1:]
+    rows = tex.shape[2] // cols
+    at, right, up = np.empty(width, np.uint32), np.empty(width, np.float32), np.empty(width, np.float32)
+    for task in range(start, n_tasks, step):
+        b, y = task // height, task % height
+        ids, covered = tri[b, y], mask[b, 0, y]
+        x = 0
+        while x < width:
+            f, first = ids[x], x
+            while x < width and ids[x] == f: x += 1
+            covered[first:x] = f >= 0
+            if f < 0: at[first:x] = 0
+            else:
+                g = planes[b, f]
+                gx, gy, gs = g[0, 0], g[1, 0], g[2, 0]
+                cx, cy, cs = _on_row(g, y)
+                for n in range(first, x):
+                    r = 1 / (gs * (n + .5) + cs)
+                    i, j, right[n], up[n], _, _ = _texel((gx * (n + .5) + cx) * r, (gy * (n + .5) + cy) * r, cols, rows)
+                    at[n] = j * cols + i
+        for c in range(image.shape[1]):
+            t00, t01, t10, t11 = tex[b, c], tex[b, c, 1:], tex[b, c, cols:], tex[b, c, cols + 1:]
+            out = image[b, c, y]
+            for x in range(width):
+                i = at[x]
+                lower = t00[i] + (t01[i] - t00[i]) * right[x]
+                upper = t10[i] + (t11[i] - t10[i]) * right[x]
+                out[x] = lower + (upper - lower) * up[x] if covered[x] else 0
+
+# %% ../nbs/02_renderer.ipynb #11c9bbdc
+_TEXEL_ROWS = 64  # texture rows of one task of the backward pass
+
+@_jit
+def _shade_backward(start, step, n_tasks, edges, planes, box, corners, tex, cols, tri, grad, to_tex, to_planes, grad_tex, grad_planes):
+    "Gradients to texture and planes of that to the image; one task owns texture rows and the triangles that begin there."
+    channels, rows, width = tex.shape[1], tex.shape[2] // cols, tri.shape[2]
+    bands = (rows + _TEXEL_ROWS - 1) // _TEXEL_ROWS
+    px, at, right, up = np.empty(width, np.uint32), np.empty(width, np.uint32), np.empty(width, np.float32), np.empty(width, np.float32)
+    xs, ys, rx, ry = np.empty(width), np.empty(width), np.empty(width), np.empty(width)
+    wx, wy = np.empty(width, np.float32), np.empty(width, np.float32)
+    to_px, to_at = np.empty(2 * width, np.uint32), np.empty(2 * width, np.uint32)       # half texel footprints to add
+    to_left, to_right = np.empty(2 * width, np.float32), np.empty(2 * width, np.float32)
+    one, next_col, next_row = np.float32(1), np.uintp(1), np.uintp(cols)
+    for task in range(start, n_tasks, step):
+        b, low = task // bands, task % bands * _TEXEL_ROWS
+        high = min(low + _TEXEL_ROWS, rows)
+        for f in range(edges.shape[1]):
+            x0, x1, y0, y1 = box[b, f]
+            if y0 >= y1: continue
+            v0, v1, v2 = corners[f, :, 1]
+            bottom = min(max(int(np.floor(min(v0, v1, v2) - .5)) - 1, 0), rows - 1)
+            top = min(max(int(np.floor(max(v0, v1, v2) - .5)) + 2, 0), rows - 1)
+            if top < low or bottom >= high: continue
+            mine = to_planes and bottom >= low
+            if not (to_tex or mine): continue
+            e, g = edges[b, f], planes[b, f]
+            sum_x = sum_y = sum_s = (0., 0., 0.)
+            for y in range(y0, y1):
+                first, last = _span(e, y, x0, x1)
+                ids = tri[b, y]
+                gx, gy, gs = g[0, 0], g[1, 0], g[2, 0]
+                cx, cy, cs = _on_row(g, y)
+                n = m = 0
+                for x in range(first, last):
+                    if ids[x] != f: continue
+                    r = 1 / (gs * (x + .5) + cs)
+                    tx, ty = (gx * (x + .5) + cx) * r, (gy * (x + .5) + cy) * r
+                    i, j, fx, fy, x_clamped, y_clamped = _texel(tx, ty, cols, rows)
+                    if to_tex:
+                        if low <= j < high:
+                            to_px[m], to_at[m], to_left[m], to_right[m] = x, j * cols + i, (one - fx) * (one - fy), fx * (one - fy)
+                            m += 1
+                        if low <= j + 1 < high:
+                            to_px[m], to_at[m], to_left[m], to_right[m] = x, (j + 1) * cols + i, (one - fx) * fy, fx * fy
+                            m += 1
+                    if mine:
+                        px[n], at[n], right[n], up[n], xs[n], ys[n], wx[n], wy[n] = x, j * cols + i, fx, fy, tx, ty, 0, 0
+                        rx[n], ry[n] = 0. if x_clamped else r, 0. if y_clamped else r
+                        n += 1
+                for c in range(channels):
+                    here = grad[b, c, y]
+                    if m:
+                        target = grad_tex[b, c]
+                        for k in range(m):
+                            target[to_at[k]] += here[to_px[k]] * to_left[k]
+                            target[to_at[k] + next_col] += here[to_px[k]] * to_right[k]
+                    if n:
+                        source = tex[b, c]
+                        for k in range(n):
+                            t00, t01 = source[at[k]], source[at[k] + next_col]
+                            t10, t11 = source[at[k] + next_row], source[at[k] + next_row + next_col]
+                            dx, dy, twist = t01 - t00, t10 - t00, t11 - t10 - t01 + t00
+                            wx[k] += here[px[k]] * (dx + twist * up[k])
+                            wy[k] += here[px[k]] * (dy + twist * right[k])
+                for k in range(n):
+                    to_x, to_y = wx[k] * rx[k], wy[k] * ry[k]
+                    sum_x, sum_y = _plus(sum_x, to_x, px[k], y), _plus(sum_y, to_y, px[k], y)
+                    sum_s = _plus(sum_s, -(to_x * xs[k] + to_y * ys[k]), px[k], y)
+            if mine:
+                for k in range(3): grad_planes[b, f, 0, k], grad_planes[b, f, 1, k], grad_planes[b, f, 2, k] = sum_x[k], sum_y[k], sum_s[k]
+
+# %% ../nbs/02_renderer.ipynb #491b4192
 class _Render(torch.autograd.Function):
-    "numba renderer: verts (B,V,3), M (B,3,4), tex (B,C,T,T) -> image (B,C,H,W), mask (B,1,H,W)."
+    "verts (B,V,3), M (B,3,4), tex (B,C,T,T) -> image (B,C,H,W), mask (B,1,H,W), in numba."
     @staticmethod
-    def forward(ctx, verts, M, tex, faces, uvs, uv_faces, size):
-        p, tex = _project(verts, M).numpy(), tex.contiguous()
-        edges, inv_det, box = _triangles(p, faces, size)
-        tri = torch.empty(len(p), *size, dtype=torch.int32)
-        image, mask = torch.empty(len(p), tex.shape[1], *size), torch.empty(len(p), 1, *size)
-        _parallel(_render_bands, len(p) * -(-size[0] // _BAND), edges, inv_det, box, uvs, uv_faces, tex.numpy(),
-                  tri.numpy(), image.numpy(), mask.numpy())
-        ctx.save_for_backward(verts, M, tex, tri)
-        ctx.p, ctx.faces, ctx.uvs, ctx.uv_faces, ctx.edges, ctx.box = p, faces, uvs, uv_faces, edges, box
+    def forward(ctx, verts, M, tex, topology, size):
+        ctx.scene = scene = _Scene.of(verts, topology.faces, M, size)
+        B, channels, rows, cols = tex.shape
+        tex = tex.reshape(B, channels, -1).contiguous()
+        ctx.cols, ctx.corners = cols, _corner_texels(topology, rows, cols)
+        ctx.planes = ctx.corners.swapaxes(1, 2) @ scene.edges[..., :3]                 # X, Y, S of each triangle
+        ctx.save_for_backward(verts, M, tex)
+        image, mask = torch.empty(B, channels, *size), torch.empty(B, 1, *size)
+        _parallel(_shade, B * size[0], ctx.planes, tex.numpy(), cols, scene.tri, image.numpy(), mask.numpy())
         ctx.mark_non_differentiable(mask)
         return image, mask
 
     @staticmethod
     @once_differentiable
     def backward(ctx, grad, _):
-        verts, M, tex, tri = ctx.saved_tensors
-        with_edges, with_tex = any(ctx.needs_input_grad[:2]), ctx.needs_input_grad[2]
-        grad_edges = np.zeros_like(ctx.edges)
-        grad_tex = torch.zeros_like(tex) if with_tex else tex[:0]
-        _parallel(_render_backward, len(tex) * -(-tex.shape[2] // _ROWS), ctx.edges, ctx.box, ctx.uvs, ctx.uv_faces,
-                  tex.numpy(), tri.numpy(), grad.contiguous().numpy(), with_tex, with_edges, grad_tex.numpy(), grad_edges)
-        grad_verts, grad_M = _vertex_gradients(ctx, verts, M, grad_edges) if with_edges else (None, None)
-        return grad_verts, grad_M, grad_tex if with_tex else None, None, None, None, None
+        (verts, M, tex), s, rows = ctx.saved_tensors, ctx.scene, ctx.saved_tensors[2].shape[2] // ctx.cols
+        to_verts, to_M, to_tex = ctx.needs_input_grad[:3]
+        grad_planes, grad_tex = np.zeros_like(ctx.planes), np.zeros(tex.shape if to_tex else (0, 0, 0), np.float32)
+        _parallel(_shade_backward, len(tex) * -(-rows // _TEXEL_ROWS), s.edges, ctx.planes, s.box, ctx.corners,
+                  tex.numpy(), ctx.cols, s.tri, grad.contiguous().numpy(), to_tex, to_verts or to_M, grad_tex, grad_planes)
+        grad_tex = torch.from_numpy(grad_tex).reshape(*tex.shape[:2], rows, ctx.cols) if to_tex else None
+        if not (to_verts or to_M): return None, None, grad_tex, None, None
+        return *s.vertex_gradients(verts, M, ctx.corners @ grad_planes), grad_tex, None, None
 
-# %% ../nbs/02_renderer.ipynb #a37fae71
+# %% ../nbs/02_renderer.ipynb #269691ec
+@torch.no_grad()
+def _nearest(
+    p: torch.Tensor,       # (V,3) projected vertices
+    faces: torch.Tensor,   # (F,3)
+    size: tuple[int, int], # (H,W)
+) -> torch.Tensor:         # (H,W) int32, -1 = empty
+    "The nearest triangle of each pixel, by looking at all of them."
+    y, x = torch.meshgrid(*(torch.arange(n, device=p.device) + .5 for n in size), indexing='ij')
+    q = torch.stack([x, y, torch.ones_like(x)], -1).to(p)
+    nearest, tri = torch.zeros_like(q[..., 0]), torch.full(size, -1, dtype=torch.int32, device=p.device)
+    for f, corners in enumerate(p[faces.long()]):
+        e = torch.linalg.cross(corners[[1, 2, 0]], corners[[2, 0, 1]])
+        det = e[0] @ corners[0]
+        if det.abs() <= 1e-15 * corners.abs().amax(0).prod(): continue
+        e = e * det.sign()
+        a = q @ e.T
+        inside = ((a > 0) | (a == 0) & ((e[:, 0] > 0) | (e[:, 0] == 0) & (e[:, 1] > 0))).all(-1)
+        depth = a.sum(-1) / det.abs()                                                  # 1/w
+        closer = inside & (depth > nearest)
+        nearest, tri = torch.where(closer, depth, nearest), torch.where(closer, f, tri)
+    return tri
+
+# %% ../nbs/02_renderer.ipynb #d8958018
 def barycentrics(
     verts: torch.Tensor, # (B,V,3) mesh frame
-    faces: torch.Tensor, # (F,3)
-    M: torch.Tensor,     # (B,3,4)
+    faces,               # (F,3)
+    M: torch.Tensor,     # (B,3,4) mesh to homogeneous pixels
     tri: torch.Tensor,   # (B,H,W) triangle of each pixel, -1 = empty
-) -> torch.Tensor:       # (B,H,W,3), 0 where empty; same dtype and device as `verts`
-    "Perspective-correct barycentrics of the pixels in plain torch, differentiable in `verts` and `M`."
+) -> torch.Tensor:       # (B,H,W,3), 0 where empty; dtype and device of `verts`
+    "Perspective-correct barycentrics of the pixels, in plain torch, differentiable in `verts` and `M`."
     item, row, col = (tri >= 0).nonzero(as_tuple=True)
     p = _project(verts, M)
-    corners = faces.long()[tri[item, row, col].long()] + item[:, None] * p.shape[1]              # (P,3) into all vertices
-    a, b, c = p.reshape(-1, 3).index_select(0, corners.reshape(-1)).reshape(-1, 3, 3).unbind(1)
+    corners = torch.as_tensor(faces, device=verts.device).long()[tri[item, row, col].long()] + item[:, None] * p.shape[1]
+    p0, p1, p2 = F.embedding(corners, p.reshape(-1, 3)).unbind(1)
     q = torch.stack([col + .5, row + .5, torch.ones_like(col)], -1).to(p)
-    w = torch.stack([(torch.linalg.cross(i, j) * q).sum(-1) for i, j in ((b, c), (c, a), (a, b))], -1)
-    bary = (w / w.sum(-1, keepdim=True)).to(verts.dtype)
+    a = torch.stack([(torch.linalg.cross(i, j) * q).sum(-1) for i, j in ((p1, p2), (p2, p0), (p0, p1))], -1)
+    bary = (a / a.sum(-1, keepdim=True)).to(verts.dtype)
     return bary.new_zeros(*tri.shape, 3).index_put((item, row, col), bary)
 
-# %% ../nbs/02_renderer.ipynb #4a973d44
+# %% ../nbs/02_renderer.ipynb #9898ac62
 def interpolate(
-    attr: torch.Tensor,       # (B,N,C) or (1,N,C) values at the corners' indices
-    attr_faces: torch.Tensor, # (F,3) indices into N, one triple per triangle
-    tri: torch.Tensor,        # (B,H,W) triangle of each pixel, -1 = empty
-    bary: torch.Tensor,       # (B,H,W,3)
-) -> torch.Tensor:            # (B,H,W,C), 0 where empty
-    "Attributes of each pixel, differentiable in `attr` and `bary`."
+    attr: torch.Tensor, # (B,N,C), or (1,N,C) for all items
+    attr_faces,         # (F,3) row of `attr` of each corner: `topology.faces` or `topology.uv_faces`
+    tri: torch.Tensor,  # (B,H,W) triangle of each pixel, -1 = empty
+    bary: torch.Tensor, # (B,H,W,3)
+) -> torch.Tensor:      # (B,H,W,C), 0 where empty
+    "Vertex or corner values at each pixel, differentiable in `attr` and `bary`."
+    if attr.ndim != 3 or len(attr) not in (1, len(tri)): raise ValueError(f'attr must be (B,N,C) with B = {len(tri)} or 1, not {tuple(attr.shape)}')
     item, row, col = (tri >= 0).nonzero(as_tuple=True)
-    attr_faces = torch.as_tensor(attr_faces, device=attr.device).long()
-    corners = attr_faces[tri[item, row, col].long()] + (item[:, None] * attr.shape[1] if len(attr) > 1 else 0)
-    values = attr.reshape(-1, attr.shape[-1]).index_select(0, corners.reshape(-1)).reshape(-1, 3, attr.shape[-1])
+    corners = torch.as_tensor(attr_faces, device=attr.device).long()[tri[item, row, col].long()]
+    if len(attr) > 1: corners = corners + item[:, None] * attr.shape[1]
+    values = F.embedding(corners, attr.reshape(-1, attr.shape[-1]))                    # (P,3,C); its gradient is deterministic
     values = (bary[item, row, col, :, None] * values).sum(1)
     return values.new_zeros(*tri.shape, attr.shape[-1]).index_put((item, row, col), values)
 
-# %% ../nbs/02_renderer.ipynb #4d5024e6
+# %% ../nbs/02_renderer.ipynb #fcd5ee78
 def sample_texture(
     tex: torch.Tensor, # (B,C,T,T), row 0 = v 0
-    uv: torch.Tensor,  # (B,H,W,2) in [0,1], clamped at the border
+    uv: torch.Tensor,  # (B,H,W,2), clamped to the texel centres at the border
 ) -> torch.Tensor:     # (B,C,H,W)
-    "Bilinear texture lookup with texel centres at (i + 0.5) / size, differentiable in both."
+    "Bilinear texture lookup with texel centres at (i + 0.5) / T, differentiable in both."
     return F.grid_sample(tex, uv * 2 - 1, mode='bilinear', padding_mode='border', align_corners=False)
 
-# %% ../nbs/02_renderer.ipynb #a857780f
+# %% ../nbs/02_renderer.ipynb #a646f756
 def _compose(tri, bary, tex, topology):
-    "Image and mask from rasterised pixels, in plain torch."
-    uv = interpolate(torch.as_tensor(topology.uvs, device=tex.device).to(tex)[None], topology.uv_faces, tri, bary)
-    mask = (tri >= 0)[:, None].to(tex)
-    return sample_texture(tex, uv) * mask, mask
+    "Image and mask of a rasterised batch."
+    uv = interpolate(torch.from_numpy(topology.uvs).to(tex)[None], topology.uv_faces, tri, bary)
+    mask = (tri >= 0)[:, None]
+    return sample_texture(tex, uv).where(mask, 0), mask.to(tex.dtype)
 
-# %% ../nbs/02_renderer.ipynb #2cac9810
-@torch.no_grad()
-def _covering(p: torch.Tensor, faces: torch.Tensor, size: tuple) -> torch.Tensor:
-    "Nearest triangle of each pixel, (H,W) int32, tested triangle by triangle over the whole image. p (V,3)"
-    y, x = torch.meshgrid(torch.arange(size[0]) + .5, torch.arange(size[1]) + .5, indexing='ij')
-    q = torch.stack([x, y, torch.ones_like(x)], -1).to(p)
-    depth, tri = torch.zeros(size).to(p), torch.full(size, -1, dtype=torch.int32, device=p.device)
-    for f, (a, b, c) in enumerate(p[faces.long()]):
-        e = torch.stack([torch.linalg.cross(i, j) for i, j in ((b, c), (c, a), (a, b))])
-        det = e[0] @ a
-        if det.abs() <= 1e-15 * torch.stack([a, b, c]).abs().amax(0).prod(): continue
-        e, w = e * det.sign(), (q @ e.T) * det.sign()
-        edge_is_ours = (e[:, 0] > 0) | ((e[:, 0] == 0) & (e[:, 1] > 0))
-        inside = ((w > 0) | ((w == 0) & edge_is_ours)).all(-1)
-        d = w.sum(-1) / det.abs()
-        nearer = inside & (d > depth)
-        depth, tri = torch.where(nearer, d, depth), torch.where(nearer, f, tri)
-    return tri
-
-# %% ../nbs/02_renderer.ipynb #8ab78fb6
 def _torch_rasterize(verts, faces, M, size):
-    faces = torch.as_tensor(faces, device=verts.device)
-    tri = torch.stack([_covering(p, faces, size) for p in _project(verts, M)])
+    tri = torch.stack([_nearest(p, torch.from_numpy(faces).to(p.device), size) for p in _project(verts.detach(), M.detach())])
     return tri, barycentrics(verts, faces, M, tri)
 
 def _torch_render(verts, tex, topology, M, size):
     return _compose(*_torch_rasterize(verts, topology.faces, M, size), tex, topology)
 
+# %% ../nbs/02_renderer.ipynb #0111a705
 def _numba_rasterize(verts, faces, M, size):
     if verts.device.type == 'cpu': return _Rasterize.apply(verts, M, faces, size)
-    tri = _Rasterize.apply(verts.detach().cpu(), M.detach().cpu(), faces, size)[0].to(verts.device)
-    return tri, barycentrics(verts, torch.as_tensor(faces, device=verts.device), M, tri)
+    tri = torch.from_numpy(_Scene.of(verts.cpu(), faces, M.cpu(), size).tri).to(verts.device)
+    return tri, barycentrics(verts, faces, M, tri)
 
 def _numba_render(verts, tex, topology, M, size):
-    if verts.device.type == 'cpu': return _Render.apply(verts, M, tex, topology.faces, topology.uvs, topology.uv_faces, size)
-    return _compose(*_numba_rasterize(verts, topology.faces, M, size), tex, topology)
+    if verts.device.type != 'cpu': return _compose(*_numba_rasterize(verts, topology.faces, M, size), tex, topology)
+    tex = tex.expand(-1, -1, *(max(n, 2) for n in tex.shape[2:]))                      # bilinear needs a neighbour
+    return _Render.apply(verts, M, tex, topology, size)
 
-# %% ../nbs/02_renderer.ipynb #38668e12
+# %% ../nbs/02_renderer.ipynb #bcb31264
 @dataclass
 class Backend:
-    "One way to render: two functions on checked arguments."
-    rasterize: Callable                         # (verts, faces, M, size) -> tri, bary
-    render: Callable                            # (verts, tex, topology, M, size) -> image, mask
-    dtypes: tuple = (torch.float32,)            # of the tensors it takes
-    available: Callable = lambda: True          # can it run on this machine?
-    on_gpu: bool = False                        # does it need CUDA tensors?
+    "One way to render: two functions of checked arguments (verts, M, tex all with batch size B; faces (F,3) int32)."
+    rasterize: Callable                      # (verts, faces, M, size) -> tri, bary
+    render: Callable                         # (verts, tex, topology, M, size) -> image, mask
+    dtypes: tuple = (torch.float32,)         # of the tensors that it takes
+    on_gpu: bool = False                     # only for CUDA tensors, and preferred for them
+    available: Callable = lambda: True       # can it run on this machine?
 
 _BACKENDS = {'numba': Backend(_numba_rasterize, _numba_render),
              'torch': Backend(_torch_rasterize, _torch_render, (torch.float32, torch.float64))}
 
-# %% ../nbs/02_renderer.ipynb #cf991ed1
-def available_backends() -> list[str]: # names that `backend=` takes here
-    "The backends that run on this machine."
+# %% ../nbs/02_renderer.ipynb #b01e63ff
+def available_backends() -> list[str]: # names that `backend=` takes
+    "The backends that can run on this machine."
     return [name for name, b in _BACKENDS.items() if b.available()]
 
-def _backend(name: str, device: torch.device) -> Backend:
-    "The backend called `name`; 'auto' prefers one for the GPU for CUDA tensors."
-    usable = {n: b for n, b in _BACKENDS.items() if b.available() and (device.type == 'cuda' or not b.on_gpu)}
-    if name == 'auto': return next((b for b in usable.values() if b.on_gpu), usable['numba'])
-    if name in usable: return usable[name]
-    raise ValueError(f"backend {name!r} is not available for {device.type} tensors; choose from {['auto', *usable]}")
+def _choose(name: str, device: torch.device) -> Backend:
+    usable = {n: _BACKENDS[n] for n in available_backends() if device.type == 'cuda' or not _BACKENDS[n].on_gpu}
+    if name == 'auto': name = next((n for n, b in usable.items() if b.on_gpu), 'numba')
+    if name not in usable: raise ValueError(f"expected a backend for {device.type} tensors ({', '.join(['auto', *usable])}), found {name!r}")
+    return usable[name]
 
-# %% ../nbs/02_renderer.ipynb #11c9bbdc
-def _check(verts, faces, M, size, backend, tex=None):
-    "Clear errors for what cannot be rendered; returns the batch-expanded tensors, faces, size and backend."
-    tensors = dict(verts=verts, M=M) | ({} if tex is None else dict(tex=tex))
-    shapes = dict(verts='(B,V,3)', M='(B,3,4)', tex='(B,C,T,T)')
+# %% ../nbs/02_renderer.ipynb #2fccfa48
+_SHAPES = dict(verts=('B', 'V', 3), M=('B', 3, 4), tex=('B', 'C', 'T', 'T'), photo=('B', 'C', 'H', 'W'))
+
+def _check(backend: str, faces, size, **tensors) -> tuple: # verts first
+    "The backend, faces as int32 array, size, and the tensors expanded to one batch size; clear errors for anything else."
     for name, t in tensors.items():
-        if not isinstance(t, torch.Tensor): raise TypeError(f'{name} must be a torch tensor {shapes[name]}, not {type(t).__name__}')
-        if t.device != verts.device: raise ValueError(f'{name} is on {t.device}, verts on {verts.device}: move one of them')
-        if t.dtype != verts.dtype: raise TypeError(f'{name} is {t.dtype}, verts {verts.dtype}: convert one of them')
-    B = max(len(t) if t.ndim else 0 for t in tensors.values())
+        shape = f"({','.join(map(str, _SHAPES[name]))})"
+        if not isinstance(t, torch.Tensor): raise TypeError(f'expected {name} as a tensor {shape}, found {type(t).__name__}')
+        if t.ndim != len(_SHAPES[name]) or any(n != m if isinstance(m, int) else n == 0 for n, m in zip(t.shape, _SHAPES[name])):
+            raise ValueError(f'expected {name} {shape}, found {tuple(t.shape)}')
+    verts, B = tensors['verts'], max(len(t) for t in tensors.values())
     for name, t in tensors.items():
-        good = {'verts': t.ndim == 3 and t.shape[-1:] == (3,), 'M': t.shape[1:] == (3, 4), 'tex': t.ndim == 4 and t.numel() > 0}[name]
-        if not good or len(t) not in (1, B): raise ValueError(f'{name} must be {shapes[name]} with B = {B} or 1, not {tuple(t.shape)}')
-    faces = np.ascontiguousarray(faces.cpu() if isinstance(faces, torch.Tensor) else faces, np.int32)
-    if faces.ndim != 2 or faces.shape[1] != 3: raise ValueError(f'faces must be (F,3), not {faces.shape}')
-    if faces.size and not (faces.min() >= 0 and faces.max() < verts.shape[1]):
-        raise ValueError(f'faces index {faces.min()}..{faces.max()}, but there are {verts.shape[1]} vertices')
-    size = tuple(int(n) for n in size)
-    if len(size) != 2 or min(size) < 1: raise ValueError(f'size must be (height, width) in pixels, not {size}')
-    chosen = _backend(backend, verts.device)
-    if verts.dtype not in chosen.dtypes:
-        raise TypeError(f"this backend renders {chosen.dtypes}, not {verts.dtype}; backend='torch' takes float64")
+        if t.device != verts.device: raise ValueError(f'expected {name} on {verts.device} as verts, found it on {t.device}')
+        if t.dtype != verts.dtype: raise TypeError(f'expected {name} in {verts.dtype} as verts, found {t.dtype}')
+        if len(t) not in (1, B): raise ValueError(f'expected {name} with a batch size of {B} or 1, found {len(t)}')
+    chosen = _choose(backend, verts.device)
+    if verts.dtype not in chosen.dtypes: raise TypeError(f"expected {' or '.join(map(str, chosen.dtypes))}, found {verts.dtype} (backend='torch' takes float64)")
     for name in ('verts', 'M'):
-        if not torch.isfinite(tensors[name].detach().sum()): raise ValueError(f'{name} has NaN or infinite values')
-    return {n: t.expand(B, *t.shape[1:]) for n, t in tensors.items()}, faces, size, chosen
+        if not chosen.on_gpu and not tensors[name].detach().isfinite().all(): raise ValueError(f'expected finite {name}, found NaN or infinity')
+    faces = np.asarray(faces.cpu() if isinstance(faces, torch.Tensor) else faces)
+    if faces.ndim != 2 or faces.shape[1] != 3 or faces.dtype.kind not in 'iu': raise ValueError(f'expected faces (F,3), whole numbers, found {faces.dtype} {faces.shape}')
+    if faces.size and (faces.min() < 0 or faces.max() >= verts.shape[1]):
+        raise ValueError(f'expected faces within the {verts.shape[1]} vertices, found {faces.min()} .. {faces.max()}')
+    if len(size) != 2 or min(size) < 1: raise ValueError(f'expected size (H,W) in pixels, found {tuple(size)}')
+    return chosen, np.ascontiguousarray(faces, np.int32), (int(size[0]), int(size[1])), *(t.expand(B, *t.shape[1:]) for t in tensors.values())
 
-# %% ../nbs/02_renderer.ipynb #491b4192
+# %% ../nbs/02_renderer.ipynb #5d9ed633
 def rasterize(
     verts: torch.Tensor,   # (B,V,3) mesh frame
-    faces,                 # (F,3) corner indices, or a Topology
+    faces,                 # (F,3) vertex of each corner, or a Topology
     M: torch.Tensor,       # (B,3,4) mesh to homogeneous pixels
     size: tuple[int, int], # (H,W) of the image
     backend: str = 'auto', # one of `available_backends()`
 ) -> tuple[torch.Tensor, torch.Tensor]: # tri (B,H,W) int32, -1 = empty; bary (B,H,W,3), 0 where empty
-    "Nearest triangle of each pixel centre, and its perspective-correct barycentrics, differentiable in `verts` and `M`."
-    t, faces, size, backend = _check(verts, getattr(faces, 'faces', faces), M, size, backend)
-    return backend.rasterize(t['verts'], faces, t['M'], size)
+    "Nearest triangle of each pixel centre and its perspective-correct barycentrics, differentiable in `verts` and `M`."
+    chosen, faces, size, verts, M = _check(backend, getattr(faces, 'faces', faces), size, verts=verts, M=M)
+    return chosen.rasterize(verts, faces, M, size)
 
-# %% ../nbs/02_renderer.ipynb #269691ec
-@dataclass(eq=False)
-class _Layout:
-    "The arrays of a topology, as the kernels want them."
-    faces: np.ndarray; uvs: np.ndarray; uv_faces: np.ndarray
-
-def _layout(topology, faces: np.ndarray) -> _Layout:
-    as_array = lambda a, dtype: np.ascontiguousarray(a.cpu() if isinstance(a, torch.Tensor) else a, dtype)
-    return _Layout(faces, as_array(topology.uvs, np.float32), as_array(topology.uv_faces, np.int32))
-
-# %% ../nbs/02_renderer.ipynb #d8958018
+# %% ../nbs/02_renderer.ipynb #9cf95f45
 def render(
     verts: torch.Tensor,   # (B,V,3) mesh frame
     tex: torch.Tensor,     # (B,C,T,T) texture, row 0 = v 0; any number of channels
-    topology,              # Topology: faces, uvs, uv_faces
+    topology: Topology,    # triangles of mesh and texture
     M: torch.Tensor,       # (B,3,4) mesh to homogeneous pixels
     size: tuple[int, int], # (H,W) of the image
     backend: str = 'auto', # one of `available_backends()`
 ) -> tuple[torch.Tensor, torch.Tensor]: # image (B,C,H,W), 0 where empty; mask (B,1,H,W), 1 where covered
-    "The textured mesh as the camera sees it, differentiable in `verts`, `tex` and `M`."
-    t, faces, size, backend = _check(verts, topology.faces, M, size, backend, tex)
-    return backend.render(t['verts'], t['tex'], _layout(topology, faces), t['M'], size)
+    "The textured mesh as the camera sees it, differentiable in `verts`, `tex` and `M`; a batch size of 1 serves all items."
+    chosen, _, size, verts, M, tex = _check(backend, topology.faces, size, verts=verts, M=M, tex=tex)
+    return chosen.render(verts, tex, topology, M, size)
 
-# %% ../nbs/02_renderer.ipynb #9898ac62
-@lru_cache(maxsize=16)
-def _texel_map(topology, rows: int, cols: int) -> tuple[np.ndarray, np.ndarray]: # tri (rows,cols), bary (rows,cols,3)
-    "The triangle and barycentrics of each texel centre: the UV layout, rasterised."
-    uvs = torch.as_tensor(topology.uvs).float()
-    flat = torch.cat([uvs, torch.ones(len(uvs), 1)], 1)
-    M = torch.tensor([[cols, 0, 0, 0], [0, rows, 0, 0], [0, 0, 1, 0]]).float()
-    tri, bary = rasterize(flat[None], topology.uv_faces, M[None], (rows, cols), backend='numba')
+# %% ../nbs/02_renderer.ipynb #0b975b6a
+@lru_cache(maxsize=8)
+def _texel_map(topology: Topology, size: int) -> tuple[np.ndarray, np.ndarray]: # tri (T,T), bary (T,T,3)
+    "Triangle and barycentrics of each texel's centre: the UV layout, rasterised."
+    flat = F.pad(torch.from_numpy(topology.uvs), (0, 1), value=1.)
+    tri, bary = rasterize(flat[None], topology.uv_faces, torch.tensor([[[size, 0, 0, 0], [0, size, 0, 0], [0, 0, 1, 0]]]).float(), (size, size), 'numba')
     return tri[0].numpy(), bary[0].numpy()
 
-# %% ../nbs/02_renderer.ipynb #fcd5ee78
+# %% ../nbs/02_renderer.ipynb #2ccc057a
 @_jit
-def _depth_bands(start, step, n_tasks, edges, inv_det, box, tri):
-    "Triangle ids only, of the bands start, start + step, ..."
-    height, width = tri.shape[1], tri.shape[2]
-    z = np.empty((_BAND, width), np.float64)
-    bands = (height + _BAND - 1) // _BAND
+def _unwrap(start, step, n_tasks, photo, verts, faces, M, center, edges, inv_det, tri, texel_tri, texel_bary, tolerance, min_cos, tex, visible):
+    "Photo (B,C,H,W) into `tex` (B,C,T,T) and `visible` (B,1,T,T); one task is one texture row."
+    height, width = tri.shape[1:]
+    size = len(texel_tri)
     for task in range(start, n_tasks, step):
-        b, y0 = task // bands, (task % bands) * _BAND
-        y1 = min(y0 + _BAND, height)
-        _fill(edges[b], inv_det[b], box[b], y0, y1, z[:y1 - y0], tri[b, y0:y1])
-
-# %% ../nbs/02_renderer.ipynb #c2a1416b
-@_jit
-def _unwrap_rows(start, step, n_tasks, photo, verts, faces, M, center, edges, inv_det, tri, texel_tri, texel_bary,
-                 tolerance, min_cos, tex, visible):
-    "Texture rows start, start + step, ... from the photo; a row of all items is one task."
-    rows, cols = texel_tri.shape
-    channels, height, width = photo.shape[1], photo.shape[2], photo.shape[3]
-    for task in range(start, n_tasks, step):
-        b, r = task // rows, task % rows
-        m = M[b]
-        scale = np.sqrt(m[2, 0] ** 2 + m[2, 1] ** 2 + m[2, 2] ** 2)              # w per mm of depth
-        fx = np.sqrt((m[0, 1] * m[2, 2] - m[0, 2] * m[2, 1]) ** 2 + (m[0, 2] * m[2, 0] - m[0, 0] * m[2, 2]) ** 2
-                     + (m[0, 0] * m[2, 1] - m[0, 1] * m[2, 0]) ** 2) / scale ** 2  # focal length, pixels
-        for c in range(cols):
-            for n in range(channels): tex[b, n, r, c] = 0
-            visible[b, 0, r, c] = 0
-            f = texel_tri[r, c]
+        b, row = task // size, task % size
+        m, o = M[b], center[b]
+        w_per_mm = np.sqrt(m[2, 0] ** 2 + m[2, 1] ** 2 + m[2, 2] ** 2)
+        sx, sy, sz = np.cross(m[0, :3], m[2, :3])
+        focal = np.sqrt(sx * sx + sy * sy + sz * sz) / w_per_mm ** 2                   # pixels
+        tex[b, :, row], visible[b, 0, row] = 0, 0
+        for col in range(size):
+            f = texel_tri[row, col]
             if f < 0: continue
-            i, j, k = faces[f, 0], faces[f, 1], faces[f, 2]
-            b0, b1, b2 = texel_bary[r, c, 0], texel_bary[r, c, 1], texel_bary[r, c, 2]
-            v0, v1, v2 = verts[b, i], verts[b, j], verts[b, k]
-            X = b0 * v0[0] + b1 * v1[0] + b2 * v2[0]
-            Y = b0 * v0[1] + b1 * v1[1] + b2 * v2[1]
-            Z = b0 * v0[2] + b1 * v1[2] + b2 * v2[2]
+            b0, b1, b2 = texel_bary[row, col]
+            ax, ay, az = verts[b, faces[f, 0]]
+            bx, by, bz = verts[b, faces[f, 1]]
+            cx, cy, cz = verts[b, faces[f, 2]]
+            X, Y, Z = b0 * ax + b1 * bx + b2 * cx, b0 * ay + b1 * by + b2 * cy, b0 * az + b1 * bz + b2 * cz
             w = m[2, 0] * X + m[2, 1] * Y + m[2, 2] * Z + m[2, 3]
-            if w <= 0: continue
             x = (m[0, 0] * X + m[0, 1] * Y + m[0, 2] * Z + m[0, 3]) / w
             y = (m[1, 0] * X + m[1, 1] * Y + m[1, 2] * Z + m[1, 3]) / w
-            if not (0 <= x <= width and 0 <= y <= height): continue
-            dx, dy, dz = v1[0] - v0[0], v1[1] - v0[1], v1[2] - v0[2]
-            ex, ey, ez = v2[0] - v0[0], v2[1] - v0[1], v2[2] - v0[2]
-            nx, ny, nz = dy * ez - dz * ey, dz * ex - dx * ez, dx * ey - dy * ex
-            cx, cy, cz = center[b, 0] - X, center[b, 1] - Y, center[b, 2] - Z
-            facing = nx * cx + ny * cy + nz * cz
-            if facing <= min_cos * np.sqrt((nx * nx + ny * ny + nz * nz) * (cx * cx + cy * cy + cz * cz)): continue
-            x0, ax, _ = _texel(x / width, width)
-            y0, ay, _ = _texel(y / height, height)
-            x1, y1 = min(x0 + 1, width - 1), min(y0 + 1, height - 1)
-            limit = tolerance + w / (scale * fx)                                  # mm: plus what one pixel spans
+            if not (w > 0 and 0 <= x <= width and 0 <= y <= height): continue
+            bx, by, bz, cx, cy, cz = bx - ax, by - ay, bz - az, cx - ax, cy - ay, cz - az
+            nx, ny, nz = by * cz - bz * cy, bz * cx - bx * cz, bx * cy - by * cx
+            dx, dy, dz = o[0] - X, o[1] - Y, o[2] - Z
+            if nx * dx + ny * dy + nz * dz <= min_cos * np.sqrt((nx * nx + ny * ny + nz * nz) * (dx * dx + dy * dy + dz * dz)): continue
+            j, i, right, down, _, _ = _texel(x, y, width, height)
+            limit = tolerance * w_per_mm + w / focal
             seen = True
-            for corner in range(4):
-                px, py = (x1 if corner & 1 else x0), (y1 if corner & 2 else y0)
-                if (ax if corner & 1 else 1 - ax) * (ay if corner & 2 else 1 - ay) < 1e-3: continue
-                g = tri[b, py, px]
-                if g == f: continue
-                if g < 0:
-                    seen = False
-                    break
-                e = edges[b, g]
-                d = ((e[0, 0] + e[1, 0] + e[2, 0]) * x + (e[0, 1] + e[1, 1] + e[2, 1]) * y + e[0, 2] + e[1, 2] + e[2, 2]) * inv_det[b, g]
-                if abs(1 - d * w) * w > limit * scale * max(d * w, 1e-6):
-                    seen = False
-                    break
+            for k in range(4):
+                p, q = k // 2, k % 2
+                if (down if p else 1 - down) * (right if q else 1 - right) < 1e-3: continue
+                other = tri[b, i + p, j + q]
+                if other == f: continue
+                if other < 0: seen = False
+                else:
+                    e = edges[b, other]
+                    inv_w = ((e[0, 0] + e[1, 0] + e[2, 0]) * x + (e[0, 1] + e[1, 1] + e[2, 1]) * y + e[0, 2] + e[1, 2] + e[2, 2]) * abs(inv_det[b, other])
+                    seen = seen and abs(inv_w * w - 1) <= limit * inv_w
             if not seen: continue
-            visible[b, 0, r, c] = 1
-            for n in range(channels):
-                upper = photo[b, n, y0, x0] * (1 - ax) + photo[b, n, y0, x1] * ax
-                lower = photo[b, n, y1, x0] * (1 - ax) + photo[b, n, y1, x1] * ax
-                tex[b, n, r, c] = upper * (1 - ay) + lower * ay
+            visible[b, 0, row, col] = 1
+            for c in range(photo.shape[1]):
+                upper = photo[b, c, i, j] * (1 - right) + photo[b, c, i, j + 1] * right
+                lower = photo[b, c, i + 1, j] * (1 - right) + photo[b, c, i + 1, j + 1] * right
+                tex[b, c, row, col] = upper * (1 - down) + lower * down
 
-# %% ../nbs/02_renderer.ipynb #a646f756
+# %% ../nbs/02_renderer.ipynb #4293a9ec
 @torch.no_grad()
 def unwrap_texture(
-    photo: torch.Tensor,     # (B,C,H,W)
-    verts: torch.Tensor,     # (B,V,3) mesh frame, mm
-    topology,                # Topology, counter-clockwise seen from outside
-    M: torch.Tensor,         # (B,3,4) mesh to homogeneous pixels of the photo
-    tex_size: int,           # T, texels along one side
-    tolerance: float = 1.,   # mm of depth between texel and photo's surface, on top of what one pixel spans
-    max_angle: float = 80.,  # degrees between surface normal and camera beyond which a texel counts as unseen
+    photo: torch.Tensor,    # (B,C,H,W), H and W at least 2
+    verts: torch.Tensor,    # (B,V,3) mesh frame, mm
+    topology: Topology,     # counter-clockwise seen from outside
+    M: torch.Tensor,        # (B,3,4) mesh to homogeneous pixels of the photo
+    tex_size: int,          # T, texels along a side of the texture
+    tolerance: float = .5,  # mm of depth that texel and photo may differ by, besides what a pixel spans
+    max_angle: float = 80., # degrees between normal and camera beyond which a texel is unseen
 ) -> tuple[torch.Tensor, torch.Tensor]: # tex (B,C,T,T), row 0 = v 0, 0 where unseen; visible (B,1,T,T), 1 where seen
-    "The texture that the photo shows: the inverse of `render` where the camera sees the surface."
-    t, faces, size, _ = _check(verts, topology.faces, M, photo.shape[-2:], 'numba', photo)
-    texel_tri, texel_bary = _texel_map(topology, tex_size, tex_size)
-    device, (verts, M, photo) = verts.device, [t[n].cpu().contiguous() for n in ('verts', 'M', 'tex')]
-    edges, inv_det, box = _triangles(_project(verts, M).numpy(), faces, size)
-    tri = np.empty((len(photo), *size), np.int32)
-    _parallel(_depth_bands, len(photo) * -(-size[0] // _BAND), edges, inv_det, box, tri)
-    M = M.double()
+    "The texture that a photo shows: the inverse of `render` wherever the camera sees the surface."
+    _, faces, size, verts, M, photo = _check('numba', topology.faces, photo.shape[-2:], verts=verts, M=M, photo=photo)
+    if min(size) < 2: raise ValueError(f'expected a photo of at least 2 x 2 pixels, found {size}')
+    device, (verts, M, photo) = photo.device, (t.cpu().contiguous() for t in (verts, M, photo))
+    scene, texels, M = _Scene.of(verts, faces, M, size), _texel_map(topology, tex_size), M.double()
     center = -torch.linalg.solve(M[:, :, :3], M[:, :, 3])
-    tex = torch.empty(*photo.shape[:2], tex_size, tex_size)
-    visible = torch.empty(len(photo), 1, tex_size, tex_size)
-    _parallel(_unwrap_rows, len(photo) * tex_size, photo.numpy(), verts.numpy(), faces, M.numpy(), center.numpy(), edges,
-              inv_det, tri, texel_tri, texel_bary, tolerance, cos(radians(max_angle)), tex.numpy(), visible.numpy())
+    B, channels = photo.shape[:2]
+    tex, visible = torch.empty(B, channels, tex_size, tex_size), torch.empty(B, 1, tex_size, tex_size)
+    _parallel(_unwrap, B * tex_size, photo.numpy(), verts.numpy(), faces, M.numpy(), center.numpy(), scene.edges, scene.inv_det, scene.tri,
+              *texels, tolerance, cos(radians(max_angle)), tex.numpy(), visible.numpy())
     return tex.to(device), visible.to(device)
