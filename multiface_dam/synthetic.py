@@ -509,7 +509,7 @@ def perform(
         keys = [(0, {}), (.42, peak), (.7, peak), (1.05, {k: .25 * v for k, v in peak.items()})]
         if segment == 'E074_Blink': keys = [(0, {}), (.3, peak), (.5, {}), (.75, peak), (1, {})]
     elif segment.startswith('EXP_ROM'):
-        m = max(4, n * 3 // 4)
+        m = min(max(4, n * 3 // 4), 26)
         keys = [(0, {})] + [((i + 1) / (m + .5), vary({**_UPPER[u], **_LOWER[l], **_gaze(*rng.uniform(-.7, .7, 2))}))
                             for i, (u, l) in enumerate(zip(np.resize(rng.permutation(len(_UPPER)), m), np.resize(rng.permutation(len(_LOWER)), m)))] + [(1.05, {})]
     elif segment.startswith('SEN_'):
@@ -527,7 +527,7 @@ def perform(
         w = _blend(keys, t)
         s, drift = sway(t), sway(t + 7)
         w = {k: w.get(k, 0) + v for k, v in {**dict.fromkeys(w, 0), **_gaze(.06 * drift[0], .05 * drift[1]), 'eyeBlinkLeft': .04 + .04 * drift[2], 'eyeBlinkRight': .04 + .04 * drift[2],
-             'jawOpen': -.03 + .01 * drift[3], 'browInnerUp': .04 * drift[4], 'mouthSmileLeft': .03 + .03 * drift[5], 'mouthSmileRight': .03 + .02 * drift[5]}.items()}
+             'jawOpen': -.03 + .01 * drift[3], 'browInnerUp': .04 * drift[4], 'mouthSmileLeft': .10 + .03 * drift[5], 'mouthSmileRight': .10 + .02 * drift[5]}.items()}
         w = {k: v if k not in w or k.startswith(('jaw', 'tongue')) else float(np.clip(v, -.75, 1.1)) for k, v in w.items()}
         tilt = w.pop('headPitch', 0)
         wide = 2.5 if 'Head_movement' in segment else 1
@@ -722,7 +722,7 @@ def light_dome(n: int = 44, device='cpu') -> Dome:
         a2 = np.clip(rough**2 + np.radians(8) / 2, 0, 1)**2                    # GGX, widened by the size of the lights
         w = a2 / (h2 * (a2 - 1) + 1)**2 * np.clip(cos + .08, 0, 1)
         # each lobe has unit integral over the sphere
-        t = np.linspace(-.08, 1, 4001); lobe = a2 / ((1 + t) / 2 * (a2 - 1) + 1)**2 * (t + .08)
+        t = -.08 + 1.08 * (np.arange(20000) + .5) / 20000; lobe = a2 / ((1 + t) / 2 * (a2 - 1) + 1)**2 * np.minimum(t + .08, 1)
         layers.append((w @ power) / (2 * np.pi * lobe.mean() * 1.08) * 4 * np.pi / n)
     table = np.stack(layers).reshape(1, 1, len(ROUGHNESS), 64, 128)
     T = lambda a: torch.as_tensor(a, dtype=torch.float32, device=device)
@@ -853,6 +853,7 @@ class Actor:
         self.seed, self.device, self.rig = seed, torch.device(device), rig or HeadRig.load()
         rig = self.rig
         self.neutral = rig.identity(seed)
+        self.noise = _rng('noise', seed).standard_normal(1 << 22, dtype=np.float32)     # photos start anywhere in it: drawing 2 million numbers for each is dear
         self.skin, self.dome = paint_skin(rig, seed, paint, device), light_dome(device=device)
         n, quads, self.steps = len(rig.verts), rig.quads, []
         uv_quads = np.zeros((int((rig.part == 0).sum()), 4), int)
@@ -991,7 +992,7 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     shade[self.inside] = torch.exp(-(behind - 5).clamp(min=0) / 13)
     scattered = torch.zeros(len(verts), device=dev); scattered[self.inside] = .5
     E = torch.stack([irradiance(light_v, normal, m) for m in soft], -1)
-    E = (E * (1 - .2 * scattered)[:, None] + scattered[:, None]) * shade[:, None]          # light bounces about in a mouth
+    E = (E * (1 - .2 * scattered)[:, None] + scattered[:, None]) * shade[:, None]**T([.85, 1.15, 1.2])   # light bounces about in a mouth, and reddens
     open_v = (light_v[:, 0] / (.282095 * 4 * torch.pi)).clamp(0, 1) * shade
     rest = torch.cat([self.color * E, normal, self.rough[:, None], (self.gloss * shade)[:, None], open_v[:, None]], 1)
     for k, b in enumerate(balls):
@@ -1046,6 +1047,11 @@ def _background(seed: int, name: str, size: tuple[int, int]) -> np.ndarray:
         img += a * _step(np.hypot(x - cx, y - cy), r * 1.5, r * .6)[..., None] * rng.uniform(.8, 1, 3)
     return img.astype(np.float32)
 
+# %% ../nbs/03_synthetic.ipynb #9837ba8b
+def _unit(a: torch.Tensor) -> torch.Tensor:
+    "Unit vectors, fast for any layout in memory."
+    return a * (a * a).sum(-1, keepdim=True).clamp(min=1e-20).rsqrt()
+
 # %% ../nbs/03_synthetic.ipynb #9fe5527f
 def _lerp(attr: torch.Tensor, corner: torch.Tensor, bary: torch.Tensor) -> torch.Tensor: # (N,C), (P,3), (P,3) -> (P,C)
     "Attributes at points of triangles."
@@ -1098,16 +1104,17 @@ def radiance(self: Actor, frame: Filmed, camera: Camera, supersample: int = 2) -
     M = torch.as_tensor(projection_matrix(camera, frame.head_pose, size), device=dev)
     tri, bary = rasterize(frame.verts[None], self.faces, M[None], size)
     pixel = (tri.reshape(-1) >= 0).nonzero()[:, 0]
-    t, b = tri.reshape(-1)[pixel].long(), bary.reshape(-1, 3)[pixel]
-    corner = self.faces_t[t]
+    take = lambda a, i: a.index_select(0, i)
+    t, b = take(tri.reshape(-1), pixel), take(bary.reshape(-1, 3), pixel)
+    corner = take(self.faces_t, t)
     eye = torch.as_tensor(frame.head_pose[:, :3].T @ (camera.center - frame.head_pose[:, 3]), dtype=torch.float32, device=dev)
-    view = F.normalize(eye - _lerp(frame.verts, corner, b), dim=-1)
+    view = _unit(eye - _lerp(frame.verts, corner, b))
     out = torch.empty(len(t), 3, device=dev)
     def shade(i, a):                                                             # rows of `out`; attributes (P,9)
-        out[i] = a[:, :3] + (a[:, 7] * specular(self.dome, F.normalize(a[:, 3:6], dim=-1), view[i], a[:, 6], F0, a[:, 8]))[:, None]
+        out[i] = a[:, :3] + (a[:, 7] * specular(self.dome, _unit(a[:, 3:6]), take(view, i), a[:, 6], F0, a[:, 8]))[:, None]
     is_skin, is_ball = t < self.n_skin, (t >= len(self.part)) & (t < self.n_balls)
     i = is_skin.nonzero()[:, 0]
-    uv = _lerp(self.uvs, self.uv_faces[t[i]], b[i])
+    uv = _lerp(self.uvs, take(self.uv_faces, take(t, i)), take(b, i))
     shade(i, F.grid_sample(frame.skin, (uv * 2 - 1)[None, None], align_corners=False, padding_mode='border')[0, :, 0].T)
     i = (~(is_skin | is_ball)).nonzero()[:, 0]
     if len(i): shade(i, self._paint_teeth(_lerp(frame.attrs, corner[i], b[i]), t[i], corner[i], b[i]))
@@ -1134,7 +1141,8 @@ def shoot(self: Actor, frame: Filmed, camera: Camera, key, supersample: int = 2)
     light = light + (1 - cover[..., None]) * _background(self.seed, camera.name, camera.size)
     light = cv2.GaussianBlur(light, (0, 0), .55)
     level = EXPOSURE * light * gain.astype(np.float32) + bias.astype(np.float32)
-    noise = _rng('noise', self.seed, key, camera.name).standard_normal(level.shape, dtype=np.float32)
+    start = int(_rng('noise', self.seed, key, camera.name).integers(len(self.noise)))
+    noise = np.resize(np.concatenate([self.noise[start:start + level.size], self.noise[:max(0, level.size - len(self.noise) + start)]]), level.shape)
     level = level + noise * np.sqrt(READ_NOISE**2 + SHOT_NOISE * np.maximum(level, 0))
     return np.clip(np.rint(level), 0, 255).astype(np.uint8)
 
@@ -1207,7 +1215,7 @@ def synthesize(
     progress: bool=True,      # show a progress bar?
     **overrides,              # fields of `Preset` to change, as `tex_size=256`
 ) -> Capture:
-    "Film a parametric human head and write a full Multiface directory. An interrupted call is completed by the same call."
+    "Film a parametric human head and write a full Multiface directory. An interrupted call is completed by the same call, to the same bytes (on the same kind of device)."
     if preset not in PRESETS: raise ValueError(f'{preset!r} is no preset: {", ".join(PRESETS)}')
     p = replace(PRESETS[preset], **overrides)
     dest, device = Path(dest), torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
