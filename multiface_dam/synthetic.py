@@ -870,7 +870,7 @@ class Actor:
         lash = (n + 2 * len(ball) + 6 * np.arange(2 * (58 + 34))[:, None, None] + _LASH).reshape(-1, 3)
         self.faces = np.ascontiguousarray(np.vstack([tris, n + ball_faces, n + len(ball) + ball_faces, lash]), dtype=np.int32)
         self.n_balls = len(tris) + 2 * len(ball_faces)
-        self.uvs, self.uv_faces = uvs.to(self.device), torch.as_tensor(_tris(uv_quads), device=self.device)
+        self.uvs, self.uv_faces = uvs.to(self.device), torch.as_tensor(np.pad(_tris(uv_quads), ((0, len(self.faces) - self.n_skin), (0, 0))), device=self.device)
         self.faces_t = torch.as_tensor(self.faces, device=self.device).long()
         tri, bary, _ = _uv_raster(uvs.numpy(), _tris(uv_quads), paint)
         self.texel_verts = self.faces_t[torch.as_tensor(tri.reshape(-1), device=self.device).long()]
@@ -958,7 +958,7 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
     body = self.faces_t[:len(self.part)]
     normal = vertex_normals(verts, body)
     low = F.avg_pool2d(height[None, None], 5, 1, 2)
-    uv_of = torch.zeros(len(verts), 2, device=dev); uv_of[body[:self.n_skin].reshape(-1)] = self.uvs[self.uv_faces.reshape(-1)]
+    uv_of = torch.zeros(len(verts), 2, device=dev); uv_of[body[:self.n_skin].reshape(-1)] = self.uvs[self.uv_faces[:self.n_skin].reshape(-1)]
     at = F.grid_sample(low, (uv_of * 2 - 1)[None, None], align_corners=False, padding_mode='border')[0, 0, 0]
     moved = torch.zeros(len(verts), device=dev); moved[body[:self.n_skin].reshape(-1)] = 1
     flat = verts
@@ -1109,15 +1109,13 @@ def radiance(self: Actor, frame: Filmed, camera: Camera, supersample: int = 2) -
     corner = take(self.faces_t, t)
     eye = torch.as_tensor(frame.head_pose[:, :3].T @ (camera.center - frame.head_pose[:, 3]), dtype=torch.float32, device=dev)
     view = _unit(eye - _lerp(frame.verts, corner, b))
-    out = torch.empty(len(t), 3, device=dev)
-    def shade(i, a):                                                             # rows of `out`; attributes (P,9)
-        out[i] = a[:, :3] + (a[:, 7] * specular(self.dome, _unit(a[:, 3:6]), take(view, i), a[:, 6], F0, a[:, 8]))[:, None]
-    is_skin, is_ball = t < self.n_skin, (t >= len(self.part)) & (t < self.n_balls)
-    i = is_skin.nonzero()[:, 0]
-    uv = _lerp(self.uvs, take(self.uv_faces, take(t, i)), take(b, i))
-    shade(i, F.grid_sample(frame.skin, (uv * 2 - 1)[None, None], align_corners=False, padding_mode='border')[0, :, 0].T)
-    i = (~(is_skin | is_ball)).nonzero()[:, 0]
-    if len(i): shade(i, self._paint_teeth(_lerp(frame.attrs, corner[i], b[i]), t[i], corner[i], b[i]))
+    def shade(a, view):                                                          # attributes (P,9)
+        return a[:, :3] + (a[:, 7] * specular(self.dome, _unit(a[:, 3:6]), view, a[:, 6], F0, a[:, 8]))[:, None]
+    uv = _lerp(self.uvs, take(self.uv_faces, t), b)                              # most pixels are skin: shade all as skin, then redo the others
+    out = shade(F.grid_sample(frame.skin, (uv * 2 - 1)[None, None], align_corners=False, padding_mode='border')[0, :, 0].T, view)
+    is_ball = (t >= len(self.part)) & (t < self.n_balls)
+    i = ((t >= self.n_skin) & ~is_ball).nonzero()[:, 0]
+    if len(i): out[i] = shade(self._paint_teeth(_lerp(frame.attrs, corner[i], b[i]), t[i], corner[i], b[i]), view[i])
     for k, n in enumerate([len(self.ball)] * 2):
         first = self.n_body + k * n
         i = (is_ball & (corner[:, 0] >= first) & (corner[:, 0] < first + n)).nonzero()[:, 0]
@@ -1166,7 +1164,7 @@ _ROM = 'EXP_ROM07_Facial_Expressions'
 PRESETS = {
     'tiny': Preset(64, (128, 84), ('400029', '400016', '400026', '400042', '400059', '400041', '400031', '400053'), {**dict.fromkeys(_few, 3), _ROM: 3}, 256),
     'quickstart': Preset(128, (256, 167), (), {**dict.fromkeys(_some, 3), _ROM: 12}, 512),
-    'study': Preset(512, (1024, 667), (), {**dict.fromkeys(EXPRESSIONS, 4), **dict.fromkeys(SENTENCES, 5), 'GAZ_G1_Regular': 9, _ROM: 30}, 2048, 2),
+    'study': Preset(512, (1024, 667), (), {**dict.fromkeys(EXPRESSIONS, 3), **dict.fromkeys(SENTENCES, 6), 'GAZ_G1_Regular': 9, _ROM: 30}, 2048, 2),
     'paper': Preset(1024, (2048, 1334), (), {**dict.fromkeys(EXPRESSIONS, 12), **dict.fromkeys(SENTENCES, 20), **{s: 18 for s in _NUMBERS if s.startswith('GAZ')}, _ROM: 120}, 2048, 2)}
 
 # %% ../nbs/03_synthetic.ipynb #2cac3f36
