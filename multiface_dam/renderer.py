@@ -270,6 +270,23 @@ def _corner_texels(
     "Where the corners of the triangles lie in the texture."
     return np.c_[topology.uvs * np.array([cols, rows], float), np.ones(len(topology.uvs))][topology.uv_faces]
 
+# %% ../nbs/02_renderer.ipynb #7cd91417
+@_jit
+def _multiply(start, step, n_tasks, a, b, out):
+    "out[i, f] = a[f] @ b[i, f], 3 x 3 matrices for items i and triangles f; one task is some triangles."
+    chunks = (len(a) + _CHUNK - 1) // _CHUNK
+    for task in range(start, n_tasks, step):
+        i, first = task // chunks, task % chunks * _CHUNK
+        for f in range(first, min(first + _CHUNK, len(a))):
+            for r in range(3):
+                for c in range(3): out[i, f, r, c] = a[f, r, 0] * b[i, f, 0, c] + a[f, r, 1] * b[i, f, 1, c] + a[f, r, 2] * b[i, f, 2, c]
+
+def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray: # (B,F,3,3)
+    "Matrix products a (F,3,3) @ b (B,F,3,3 or more)."
+    out = np.empty((*b.shape[:2], 3, 3))
+    _parallel(_multiply, len(b) * -(-len(a) // _CHUNK), a, b, out)
+    return out
+
 # %% ../nbs/02_renderer.ipynb #38668e12
 @_jit
 def _texel(x, y, cols, rows):
@@ -289,42 +306,43 @@ def _on_row(g, y):
 # %% ../nbs/02_renderer.ipynb #3374baf5
 @_jit
 def _shade(start, step, n_tasks, planes, tex, cols, tri, image, mask):
-    "Texture (B,C,T*T) at each pixel into `image` (B,C,H,W), coverage into `mask` (B,1,H,W); one task is one row."
+    "Texture (B,C,T*T) at each pixel into `image` (B,C,H,W), coverage into `mask` (B,1,H,W); one task is one band of rows."
     height, width = tri.shape[1:]
-    rows = tex.shape[2] // cols
+    rows, bands = tex.shape[2] // cols, (height + _BAND - 1) // _BAND
     at, right, up = np.empty(width, np.uint32), np.empty(width, np.float32), np.empty(width, np.float32)
     for task in range(start, n_tasks, step):
-        b, y = task // height, task % height
-        ids, covered = tri[b, y], mask[b, 0, y]
-        x = 0
-        while x < width:
-            f, first = ids[x], x
-            while x < width and ids[x] == f: x += 1
-            covered[first:x] = f >= 0
-            if f < 0: at[first:x] = 0
-            else:
-                g = planes[b, f]
-                gx, gy, gs = g[0, 0], g[1, 0], g[2, 0]
-                cx, cy, cs = _on_row(g, y)
-                for n in range(first, x):
-                    r = 1 / (gs * (n + .5) + cs)
-                    i, j, right[n], up[n], _, _ = _texel((gx * (n + .5) + cx) * r, (gy * (n + .5) + cy) * r, cols, rows)
-                    at[n] = j * cols + i
-        for c in range(image.shape[1]):
-            t00, t01, t10, t11 = tex[b, c], tex[b, c, 1:], tex[b, c, cols:], tex[b, c, cols + 1:]
-            out = image[b, c, y]
-            for x in range(width):
-                i = at[x]
-                lower = t00[i] + (t01[i] - t00[i]) * right[x]
-                upper = t10[i] + (t11[i] - t10[i]) * right[x]
-                out[x] = lower + (upper - lower) * up[x] if covered[x] else 0
+        b, top = task // bands, task % bands * _BAND
+        for y in range(top, min(top + _BAND, height)):
+            ids, covered = tri[b, y], mask[b, 0, y]
+            x = 0
+            while x < width:
+                f, first = ids[x], x
+                while x < width and ids[x] == f: x += 1
+                covered[first:x] = f >= 0
+                if f < 0: at[first:x] = 0
+                else:
+                    g = planes[b, f]
+                    gx, gy, gs = g[0, 0], g[1, 0], g[2, 0]
+                    cx, cy, cs = _on_row(g, y)
+                    for n in range(first, x):
+                        r = 1 / (gs * (n + .5) + cs)
+                        i, j, right[n], up[n], _, _ = _texel((gx * (n + .5) + cx) * r, (gy * (n + .5) + cy) * r, cols, rows)
+                        at[n] = j * cols + i
+            for c in range(image.shape[1]):
+                t00, t01, t10, t11 = tex[b, c], tex[b, c, 1:], tex[b, c, cols:], tex[b, c, cols + 1:]
+                out = image[b, c, y]
+                for x in range(width):
+                    i = at[x]
+                    lower = t00[i] + (t01[i] - t00[i]) * right[x]
+                    upper = t10[i] + (t11[i] - t10[i]) * right[x]
+                    out[x] = lower + (upper - lower) * up[x] if covered[x] else 0
 
 # %% ../nbs/02_renderer.ipynb #11c9bbdc
 _TEXEL_ROWS = 64  # texture rows of one task of the backward pass
 
 @_jit
 def _shade_backward(start, step, n_tasks, edges, planes, box, corners, tex, cols, tri, grad, to_tex, to_planes, grad_tex, grad_planes):
-    "Gradients to texture and planes of that to the image; one task owns texture rows and the triangles that begin there."
+    "Gradients to texture (B,C/4,T*T,4) and planes of that to the image; a task owns texture rows and the triangles that begin there."
     channels, rows, width = tex.shape[1], tex.shape[2] // cols, tri.shape[2]
     bands = (rows + _TEXEL_ROWS - 1) // _TEXEL_ROWS
     px, at, right, up = np.empty(width, np.uint32), np.empty(width, np.uint32), np.empty(width, np.float32), np.empty(width, np.float32)
@@ -369,13 +387,23 @@ def _shade_backward(start, step, n_tasks, edges, planes, box, corners, tex, cols
                         px[n], at[n], right[n], up[n], xs[n], ys[n], wx[n], wy[n] = x, j * cols + i, fx, fy, tx, ty, 0, 0
                         rx[n], ry[n] = 0. if x_clamped else r, 0. if y_clamped else r
                         n += 1
+                for c in range(0, channels if m else 0, 4):
+                    target, end = grad_tex[b, c // 4], channels - 1
+                    d0, d1, d2, d3 = grad[b, c, y], grad[b, min(c + 1, end), y], grad[b, min(c + 2, end), y], grad[b, min(c + 3, end), y]
+                    for k in range(m):
+                        x, i, left, rest = to_px[k], np.uintp(to_at[k]), to_left[k], to_right[k]
+                        g0, g1, g2, g3 = d0[x], d1[x], d2[x], d3[x]
+                        target[i, 0] += g0 * left
+                        target[i, 1] += g1 * left
+                        target[i, 2] += g2 * left
+                        target[i, 3] += g3 * left
+                        i += next_col
+                        target[i, 0] += g0 * rest
+                        target[i, 1] += g1 * rest
+                        target[i, 2] += g2 * rest
+                        target[i, 3] += g3 * rest
                 for c in range(channels):
                     here = grad[b, c, y]
-                    if m:
-                        target = grad_tex[b, c]
-                        for k in range(m):
-                            target[to_at[k]] += here[to_px[k]] * to_left[k]
-                            target[to_at[k] + next_col] += here[to_px[k]] * to_right[k]
                     if n:
                         source = tex[b, c]
                         for k in range(n):
@@ -400,10 +428,10 @@ class _Render(torch.autograd.Function):
         B, channels, rows, cols = tex.shape
         tex = tex.reshape(B, channels, -1).contiguous()
         ctx.cols, ctx.corners = cols, _corner_texels(topology, rows, cols)
-        ctx.planes = ctx.corners.swapaxes(1, 2) @ scene.edges[..., :3]                 # X, Y, S of each triangle
+        ctx.planes = _times(np.ascontiguousarray(ctx.corners.swapaxes(1, 2)), scene.edges)   # X, Y, S of each triangle
         ctx.save_for_backward(verts, M, tex)
         image, mask = torch.empty(B, channels, *size), torch.empty(B, 1, *size)
-        _parallel(_shade, B * size[0], ctx.planes, tex.numpy(), cols, scene.tri, image.numpy(), mask.numpy())
+        _parallel(_shade, B * -(-size[0] // _BAND), ctx.planes, tex.numpy(), cols, scene.tri, image.numpy(), mask.numpy())
         ctx.mark_non_differentiable(mask)
         return image, mask
 
@@ -412,12 +440,14 @@ class _Render(torch.autograd.Function):
     def backward(ctx, grad, _):
         (verts, M, tex), s, rows = ctx.saved_tensors, ctx.scene, ctx.saved_tensors[2].shape[2] // ctx.cols
         to_verts, to_M, to_tex = ctx.needs_input_grad[:3]
-        grad_planes, grad_tex = np.zeros_like(ctx.planes), np.zeros(tex.shape if to_tex else (0, 0, 0), np.float32)
+        B, channels, texels = tex.shape
+        grad_planes, grad_tex = np.zeros_like(ctx.planes), np.zeros((B if to_tex else 0, -(-channels // 4), texels, 4), np.float32)
         _parallel(_shade_backward, len(tex) * -(-rows // _TEXEL_ROWS), s.edges, ctx.planes, s.box, ctx.corners,
                   tex.numpy(), ctx.cols, s.tri, grad.contiguous().numpy(), to_tex, to_verts or to_M, grad_tex, grad_planes)
-        grad_tex = torch.from_numpy(grad_tex).reshape(*tex.shape[:2], rows, ctx.cols) if to_tex else None
+        if to_tex: grad_tex = torch.from_numpy(grad_tex).movedim(3, 2).reshape(B, -1, rows, ctx.cols)[:, :channels].contiguous()
+        else: grad_tex = None
         if not (to_verts or to_M): return None, None, grad_tex, None, None
-        return *s.vertex_gradients(verts, M, ctx.corners @ grad_planes), grad_tex, None, None
+        return *s.vertex_gradients(verts, M, _times(ctx.corners, grad_planes)), grad_tex, None, None
 
 # %% ../nbs/02_renderer.ipynb #269691ec
 @torch.no_grad()
