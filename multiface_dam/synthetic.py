@@ -608,7 +608,12 @@ class Skin:
     iris: np.ndarray            # (3,) linear albedo of the iris
 
 # %% ../nbs/03_synthetic.ipynb #b36afdc0
-def paint_skin(rig: HeadRig, seed: int, size: int, device='cpu') -> Skin:
+def paint_skin(
+    rig: HeadRig,  # whose topology and masks it is painted on
+    seed: int,     # the person
+    size: int,     # T, texels per side
+    device='cpu'   # where the maps go
+) -> Skin:         # maps of T × T texels, row 0 = v 0
     "Paint a person's skin: tone, blood, freckles, moles, brows, lips, stubble, cropped hair, pores and wrinkles."
     rng, S, topo = _rng('skin', seed), size, rig.topology
     tri, bary, hole = _uv_raster(topo.uvs, topo.uv_faces, S)
@@ -705,7 +710,10 @@ class Dome:
     "Area lights around the head: directions (L,3), powers (L,), and what each direction mirrors per roughness (1,1,R,h,w)."
     dirs: torch.Tensor; power: torch.Tensor; mirror: torch.Tensor
 
-def light_dome(n: int = 44, device='cpu') -> Dome:
+def light_dome(
+    n: int = 44,   # number of lights
+    device='cpu'   # where the tensors go
+) -> Dome:         # directions in the head's frame (y up, z out of the face)
     "A near-uniform dome: one bright disc of 8 degrees to two dim ones; the same for every person."
     rng = _rng('dome')
     k = np.arange(n) + .5
@@ -739,15 +747,25 @@ def mirrored(dome: Dome, r: torch.Tensor, rough: torch.Tensor) -> torch.Tensor: 
     return F.grid_sample(dome.mirror, torch.stack([u, v, w], -1)[None, None, None], align_corners=True, padding_mode='border')[0, 0, 0, 0]
 
 # %% ../nbs/03_synthetic.ipynb #cd29ec29
-def environment_brdf(nv: torch.Tensor, rough: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def environment_brdf(
+    nv: torch.Tensor,     # (P,) cosine between normal and view
+    rough: torch.Tensor   # (P,) roughness in (0, 1]
+) -> tuple[torch.Tensor, torch.Tensor]: # scale (P,), bias (P,)
     "GGX under a white sky: reflectance = f0 * scale + bias, by Karis' fit (2014)."
     c0, c1, c2, c3 = 1 - rough, .0425 - .0275 * rough, 1.04 - .572 * rough, .022 * rough - .04
     a = torch.minimum(c0 * c0, torch.exp2(-9.28 * nv)) * c0 + c1
     return -1.04 * a + c2, 1.04 * a + c3
 
 # %% ../nbs/03_synthetic.ipynb #0d7147e3
-def specular(dome: Dome, normal: torch.Tensor, view: torch.Tensor, rough: torch.Tensor, f0: float, ao: torch.Tensor) -> torch.Tensor:
-    "What the surface mirrors of the dome: (P,3), (P,3), (P,) -> (P,); `ao` is the share of the dome that it sees."
+def specular(
+    dome: Dome,            # the lights
+    normal: torch.Tensor,  # (P,3) unit, the head's frame
+    view: torch.Tensor,    # (P,3) unit, surface to camera
+    rough: torch.Tensor,   # (P,) roughness in (0, 1]
+    f0: float,             # reflectance at normal incidence
+    ao: torch.Tensor       # (P,) share of the dome that the point sees
+) -> torch.Tensor:         # (P,) radiance
+    "What the surface mirrors of the dome."
     nv = (normal * view).sum(-1).clamp(.02, 1)
     scale, bias = environment_brdf(nv, rough)
     occlusion = ((nv + ao).clamp(0, 2)**torch.exp2(-16 * rough - 1) - 1 + ao).clamp(0, 1)
@@ -1015,7 +1033,10 @@ def film(self: Actor, pose: Pose, key) -> Filmed:
 # %% ../nbs/03_synthetic.ipynb #d514a8cd
 RIG_DISTANCE = 1028.                                                             # mm: the world's origin is near the frontal camera
 
-def rig_cameras(seed: int, size: tuple[int, int]) -> dict[str, Camera]:
+def rig_cameras(
+    seed: int,             # of the capture
+    size: tuple[int, int]  # (H,W) of the photos, pixels
+) -> dict[str, Camera]:    # by name, mm
     "The 38 cameras, each a little off its nominal place, in the world of the frontal one (x right, y down, z forward)."
     out = {}
     for name, c in rig_v1().items():
@@ -1158,19 +1179,17 @@ class Preset:
     paint: int; level: int = 1; supersample: int = 2
 
 _few = 'E001_Neutral_Eyes_Open E008_Smile_Mouth_Closed E006_Jaw_Drop_Brows_Up E020_Lower_Eyebrows'.split()
-_some = _few + ('E003_Neutral_Eyes_Closed E004_Relaxed_Mouth_Open E009_Smile_Mouth_Open E016_Raise_Upper_Lip_Scrunch_Nose E026_Oooo E028_Scream_Eyebrows_Up E041_Mouth_Nose_Right '
-                'E044_Mouth_Open_Jaw_Left_Show_Teeth E057_Cheeks_Puffed E064_Raise_Right_Eyebrow').split() + SENTENCES[:2]
 _ROM = 'EXP_ROM07_Facial_Expressions'
 PRESETS = {
     'tiny': Preset(64, (128, 84), ('400029', '400016', '400026', '400042', '400059', '400041', '400031', '400053'), {**dict.fromkeys(_few, 3), _ROM: 3}, 256),
-    'quickstart': Preset(128, (256, 167), (), {**dict.fromkeys(_some, 3), _ROM: 12}, 512),
+    'quickstart': Preset(128, (256, 167), (), {**dict.fromkeys(EXPRESSIONS, 1), **dict.fromkeys(SENTENCES[:2], 2), _ROM: 12}, 512),
     'study': Preset(512, (1024, 667), (), {**dict.fromkeys(EXPRESSIONS, 3), **dict.fromkeys(SENTENCES, 6), 'GAZ_G1_Regular': 9, _ROM: 30}, 2048, 2),
     'paper': Preset(1024, (2048, 1334), (), {**dict.fromkeys(EXPRESSIONS, 12), **dict.fromkeys(SENTENCES, 20), **{s: 18 for s in _NUMBERS if s.startswith('GAZ')}, _ROM: 120}, 2048, 2)}
 
 # %% ../nbs/03_synthetic.ipynb #2cac3f36
 def frames_of(preset: Preset) -> list[tuple[str, str, int, int]]:
     "(segment, frame name, i, n): all moments of a capture, in the order of its frame list."
-    return [(s, f'{_NUMBERS[s] + round(240 * (i + .5) / n):06d}', i, n) for s in sorted(preset.segments, key=_NUMBERS.get) for i, n in [(i, preset.segments[s]) for i in range(preset.segments[s])]]
+    return [(s, f'{_NUMBERS[s] + round(240 * (i + .5) / n):06d}', i, n) for s, n in sorted(preset.segments.items(), key=lambda item: _NUMBERS[item[0]]) for i in range(n)]
 
 # %% ../nbs/03_synthetic.ipynb #cd98e4e3
 def face_weight_mask(rig: HeadRig, size: int) -> np.ndarray: # (T,T) uint8, row 0 = v 0
