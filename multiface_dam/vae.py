@@ -103,12 +103,14 @@ class WholeNorm(torch.autograd.Function):
     "Euclidean norm of a whole tensor; its gradient is one multiplication, torch's own also divides and masks"
     @staticmethod
     def forward(ctx, w: Tensor) -> Tensor:      # scalar
+        "The norm of w; keeps w and it for `backward`"
         norm = torch.linalg.vector_norm(w)
         ctx.save_for_backward(w, norm)
         return norm
 
     @staticmethod
     def backward(ctx, grad: Tensor) -> Tensor:  # w's shape
+        "grad · w / norm"
         w, norm = ctx.saved_tensors
         return w * (grad / norm)
 
@@ -140,7 +142,10 @@ class LinearWN(WeightNorm):
     ):
         super().__init__((n_out, n_in), n_out, slope)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self,
+        x: Tensor,    # (..., n_in)
+    ) -> Tensor:      # (..., n_out)
+        "Linear map with the normalised weight, plus bias"
         return F.linear(x, self.weight) * self.scale() + self.bias    # the output is smaller than the weight: scale it
 
 # %% ../nbs/04_vae.ipynb #a9c77ea3
@@ -150,14 +155,17 @@ class Conv2dWN(WeightNorm):
         n_in: int,               # input channels
         n_out: int,              # output channels
         kernel: int = 4,         # side of the kernel
-        stride: int = 2,
-        padding: int = 1,
+        stride: int = 2,         # in pixels
+        padding: int = 1,        # zeros at each border, in pixels
         slope: float = SLOPE,    # of the leaky ReLU that follows; 1 = none
     ):
         super().__init__((n_out, n_in, kernel, kernel), n_out, slope)
         self.stride, self.padding = stride, padding
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self,
+        x: Tensor,    # (B, n_in, H, W)
+    ) -> Tensor:      # (B, n_out, H', W')
+        "Convolution with the normalised weight, plus bias"
         w = self.weight * self.scale()[:, None, None, None]           # the weight is smaller than the output: scale it
         return F.conv2d(x, w, self.bias, self.stride, self.padding)
 
@@ -174,7 +182,8 @@ class ConvTranspose2dWN(WeightNorm):
     def forward(self,
         x: Tensor,                          # (B, n_in, H, W)
         spatial_bias: Tensor | float = 0.,  # (1, n_out, 2H, 2W) or (1, n_out, 1, 1), on top of the layer's own bias
-    ) -> Tensor:
+    ) -> Tensor:                            # (B, n_out, 2H, 2W)
+        "Transposed convolution with the normalised weight, plus both biases"
         w = self.weight * self.scale()[:, None, None]
         return F.conv_transpose2d(x, w, stride=2, padding=1).add_(self.bias[:, None, None] + spatial_bias)
 
@@ -188,7 +197,10 @@ class DownLayer(nn.Module):
         super().__init__()
         self.conv = Conv2dWN(n_in, n_out)
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self,
+        x: Tensor,    # (B, n_in, H, W)
+    ) -> Tensor:      # (B, n_out, H/2, W/2)
+        "Convolution, then leaky ReLU"
         return F.leaky_relu(self.conv(x), SLOPE, inplace=True)
 
 # %% ../nbs/04_vae.ipynb #a596d64e
@@ -207,7 +219,10 @@ class UpLayer(nn.Module):
         self.bias = nn.Parameter(torch.zeros(1, n_out, side, side))
         self.last = last
 
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self,
+        x: Tensor,    # (B, n_in, H, W)
+    ) -> Tensor:      # (B, n_out, 2H, 2W)
+        "Transposed convolution and bias, then leaky ReLU (none after the last layer)"
         x = self.deconv(x, self.bias)
         return x if self.last else F.leaky_relu(x, SLOPE, inplace=True)
 
@@ -226,6 +241,7 @@ class Encoder(nn.Module):
         avg_tex: Tensor,             # (B, 3, T, T) normalised
         verts: Tensor,               # (B, V, 3) normalised
     ) -> tuple[Tensor, Tensor]:      # mu, logstd: (B, n_latent) each
+        "Mean and log standard deviation of the latent code"
         tex = F.leaky_relu(self.texture_fc(self.layers(avg_tex).flatten(1)), SLOPE)
         mesh = F.leaky_relu(self.mesh_fc(verts.flatten(1)), SLOPE)
         mu, logstd = self.fc(torch.cat([tex, mesh], 1)).chunk(2, 1)
@@ -249,6 +265,7 @@ class Decoder(nn.Module):
         z: Tensor,                   # (B, n_latent)
         view: Tensor,                # (B, 3) unit vectors, head → camera
     ) -> tuple[Tensor, Tensor]:      # texture (B, 3, T, T), verts (B, V, 3), both normalised
+        "Texture as seen along `view`, and mesh, of a latent code"
         z_code = F.leaky_relu(self.z_fc(z), SLOPE)
         view_code = F.leaky_relu(self.view_fc(view), SLOPE)
         x = F.leaky_relu(self.texture_fc(torch.cat([view_code, z_code], 1)), SLOPE)
@@ -309,13 +326,18 @@ class ColorCorrection(nn.Module):
         tex: Tensor,    # (B, 3, T, T)
         cam: Tensor,    # (B,) positions in `cameras`
     ) -> Tensor:        # (B, 3, T, T)
+        "Each texture with the scale and bias of its camera"
         scale, bias = self.table()
         return torch.addcmul(bias[cam][..., None, None], tex, scale[cam][..., None, None])
 
     def get_extra_state(self) -> Tensor:    # uint8, names joined by newlines: a state dict of tensors only
+        "The cameras' names, for the state dict"
         return torch.tensor(list('\n'.join(self.cameras).encode()), dtype=torch.uint8)
 
-    def set_extra_state(self, state: Tensor): pass    # the names are matched before the parameters are loaded, below
+    def set_extra_state(self,
+        state: Tensor,    # uint8, what `get_extra_state` gave
+    ):
+        "Nothing to do: the names are matched before the parameters are loaded, in `_load_from_state_dict`"
 
     def _load_from_state_dict(self, state_dict, prefix, local_metadata, strict, missing_keys, unexpected_keys, error_msgs):
         if prefix + '_extra_state' in state_dict:
