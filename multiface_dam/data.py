@@ -91,11 +91,48 @@ def resize_image(
 # %% ../nbs/01_data.ipynb #86d87b21
 TEXTURES = 'unwrapped_uv_1024'
 
-def photo_path(root, segment, camera, frame) -> Path: return Path(root)/'images'/segment/camera/f'{frame}.png'
-def texture_path(root, segment, camera, frame, folder=TEXTURES) -> Path: return Path(root)/folder/segment/camera/f'{frame}.png' # camera: a name or 'average'
-def verts_path(root, segment, frame) -> Path: return Path(root)/'tracked_mesh'/segment/f'{frame}.bin'
-def transform_path(root, segment, frame) -> Path: return Path(root)/'tracked_mesh'/segment/f'{frame}_transform.txt'
-def topology_path(root, segment, frame) -> Path: return Path(root)/'tracked_mesh'/segment/f'{frame}.obj'
+def photo_path(
+    root,         # the capture's folder
+    segment: str, # e.g. 'EXP_ROM07_Facial_Expressions'
+    camera: str,  # its name in KRT
+    frame: str    # six digits
+) -> Path:        # PNG, (H,W,3) uint8
+    "Where a photo is"
+    return Path(root)/'images'/segment/camera/f'{frame}.png'
+
+def texture_path(
+    root,           # the capture's folder
+    segment: str,   # its name
+    camera: str,    # its name in KRT, or 'average'
+    frame: str,     # six digits
+    folder=TEXTURES # name of the textures' folder
+) -> Path:          # PNG, (T,T,3) uint8, row 0 = v 1
+    "Where a texture is, a camera's or the average"
+    return Path(root)/folder/segment/camera/f'{frame}.png'
+
+def verts_path(
+    root,         # the capture's folder
+    segment: str, # its name
+    frame: str    # six digits
+) -> Path:        # (V,3) float32, mm
+    "Where the vertices of a frame are"
+    return Path(root)/'tracked_mesh'/segment/f'{frame}.bin'
+
+def transform_path(
+    root,         # the capture's folder
+    segment: str, # its name
+    frame: str    # six digits
+) -> Path:        # text, (3,4), mesh to world, mm
+    "Where the head pose of a frame is"
+    return Path(root)/'tracked_mesh'/segment/f'{frame}_transform.txt'
+
+def topology_path(
+    root,         # the capture's folder
+    segment: str, # its name
+    frame: str    # six digits
+) -> Path:        # OBJ: vertices, UVs and faces
+    "Where the mesh of a frame is with its topology"
+    return Path(root)/'tracked_mesh'/segment/f'{frame}.obj'
 
 # %% ../nbs/01_data.ipynb #7f193c26
 def write_photo(
@@ -206,10 +243,35 @@ def _write_index(file, folders):
 # %% ../nbs/01_data.ipynb #8264108c
 class CaptureFiles:
     "Paths and readers; needs `root`, `texture_folder`, `cameras`, `tex_size`, `n_verts`"
-    def photo_path(self, segment, camera, frame) -> Path: return photo_path(self.root, segment, camera, frame)
-    def texture_path(self, segment, camera, frame) -> Path: return texture_path(self.root, segment, camera, frame, self.texture_folder)
-    def verts_path(self, segment, frame) -> Path: return verts_path(self.root, segment, frame)
-    def transform_path(self, segment, frame) -> Path: return transform_path(self.root, segment, frame)
+    def photo_path(self,
+        segment: str, # its name
+        camera: str,  # its name in KRT
+        frame: str    # six digits
+    ) -> Path:        # PNG
+        "Where a photo is"
+        return photo_path(self.root, segment, camera, frame)
+
+    def texture_path(self,
+        segment: str, # its name
+        camera: str,  # its name in KRT, or 'average'
+        frame: str    # six digits
+    ) -> Path:        # PNG
+        "Where a texture is, a camera's or the average"
+        return texture_path(self.root, segment, camera, frame, self.texture_folder)
+
+    def verts_path(self,
+        segment: str, # its name
+        frame: str    # six digits
+    ) -> Path:        # .bin
+        "Where the vertices of a frame are"
+        return verts_path(self.root, segment, frame)
+
+    def transform_path(self,
+        segment: str, # its name
+        frame: str    # six digits
+    ) -> Path:        # .txt
+        "Where the head pose of a frame is"
+        return transform_path(self.root, segment, frame)
 
     def read_photo(self, segment, camera, frame) -> np.ndarray: # (H,W,3) uint8 RGB
         "A photo"
@@ -308,7 +370,7 @@ class Capture(CaptureFiles):
     @cached_property
     def tex_size(self) -> int:
         "Size T of the texture files"
-        candidates = [self.root/'tex_mean.png'] * ('tex_mean.png' in self._others['root']) + [self.texture_path(s, 'average', f) for s,f in self.frames[:20]]
+        candidates = [self.texture_path(s, 'average', f) for s,f in self.frames[:20]] + [self.root/'tex_mean.png'] * ('tex_mean.png' in self._others['root'])
         for path in candidates:
             try: h, w = _header(path)
             except FormatError: continue
@@ -358,7 +420,9 @@ def weight_mask(self: Capture,
 ) -> np.ndarray: # (1,T,T) float32 in [0,1], row 0 = v 0
     "How much each texel of the face counts: face_weight_mask.png in the root (grey, its first row is the top), ones if there is none"
     if 'face_weight_mask.png' not in self._others['root']: return np.ones((1, size, size), np.float32)
-    mask = read_png(self.root/'face_weight_mask.png', what='a weight mask')[::-1, :, 0]
+    path = self.root/'face_weight_mask.png'
+    mask = read_png(path, what='a weight mask')[::-1, :, 0]
+    if mask.shape[0] != mask.shape[1] or not mask.any(): raise FormatError.at(path, 'a square weight mask that is not black', f'{mask.shape[0]} × {mask.shape[1]}, greatest value {mask.max()}', 'paint another, or remove it')
     return resize_image(mask.astype(np.float32) / 255, (size, size))[None]
 
 # %% ../nbs/01_data.ipynb #dcb9f069
@@ -460,9 +524,14 @@ class Statistics:
     vert_var: float       # scalar, about the mean mesh
 
     @property
-    def tex_std(self) -> float: return float(np.sqrt(self.tex_var))
+    def tex_std(self) -> float: # levels, 0..255
+        "Root of the textures' variance"
+        return float(np.sqrt(self.tex_var))
+
     @property
-    def vert_std(self) -> float: return float(np.sqrt(self.vert_var))
+    def vert_std(self) -> float: # mm
+        "Root of the meshes' variance"
+        return float(np.sqrt(self.vert_var))
 
 def write_statistics(
     root, # the capture's folder
@@ -470,10 +539,10 @@ def write_statistics(
 ):
     "Write tex_mean.png (rounded to 8 bits), tex_var.txt, vert_mean.bin and vert_var.txt"
     root = Path(root)
-    write_png(root/'tex_mean.png', np.ascontiguousarray(np.moveaxis(stats.tex_mean, 0, -1)[::-1]).round().astype(np.uint8))
     write_verts(root/'vert_mean.bin', stats.vert_mean)
     for k in ('tex_var', 'vert_var'):
         with atomic_path(root/f'{k}.txt') as tmp: tmp.write_text(f'{float(getattr(stats, k))!r}\n')
+    write_png(root/'tex_mean.png', np.ascontiguousarray(np.moveaxis(stats.tex_mean, 0, -1)[::-1]).round().astype(np.uint8))
 
 # %% ../nbs/01_data.ipynb #5595b2ff
 def read_statistics(
