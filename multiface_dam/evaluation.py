@@ -8,7 +8,7 @@ __all__ = ['SETS', 'STAGES', 'BASELINES', 'METRICS', 'face_mask', 'masked_scores
            'load_results', 'thin', 'evaluate', 'dam_evaluate']
 
 # %% ../nbs/08_evaluation.ipynb #7036f422
-import copy, csv, json
+import copy, csv, json, warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from fastcore.script import call_parse, store_true
 from torchmetrics.functional.image import peak_signal_noise_ratio, structural_similarity_index_measure
 from tqdm import tqdm
 
-from .geometry import atomic_path, FormatError
+from .geometry import atomic_path, FormatError, plain_errors
 from .losses import LossWeights, denormalize_texture, denormalize_verts
 from .renderer import render
 from .training import Run, batch_stream, epoch_batches, load_run
@@ -87,7 +87,12 @@ class ColorFit:
 
 # %% ../nbs/08_evaluation.ipynb #989dc14c
 @torch.no_grad()
-def fit_colors(run: Run, dataset, name: str, batch_size: int = 8) -> ColorFit:
+def fit_colors(
+    run: Run,
+    dataset,             # all samples of a set that are scored
+    name: str,           # of `BASELINES`
+    batch_size: int = 8,
+) -> ColorFit:
     "The best colour fit of a baseline over a dataset"
     fit = ColorFit()
     for batch in loader(run, dataset, batch_size):
@@ -98,11 +103,20 @@ def fit_colors(run: Run, dataset, name: str, batch_size: int = 8) -> ColorFit:
     return fit
 
 # %% ../nbs/08_evaluation.ipynb #fd6f16cc
-def loader(run: Run, dataset, batch_size: int):
+def loader(
+    run: Run,
+    dataset,          # a `CaptureDataset` or a subset of one
+    batch_size: int,
+):
     "Batches of a dataset in order, on the run's device"
     for batch in torch.utils.data.DataLoader(dataset, batch_size=batch_size, num_workers=run.config.workers): yield run.to_device(batch)
 
-def apply_fit(run: Run, out: Output, batch: dict, fit: ColorFit) -> Output:
+def apply_fit(
+    run: Run,
+    out: Output,    # of a baseline
+    batch: dict,    # what it was made from
+    fit: ColorFit,
+) -> Output:
     "A baseline's texture with each camera's colour fit"
     a, b = (torch.stack(t)[..., None, None].to(out.tex.device) for t in zip(*(fit.get(c) for c in batch['cam_idx'])))
     fitted = denormalize_texture(out.tex, run.norm)*a + b
@@ -139,7 +153,15 @@ def score_batch(run: Run, batch: dict, out: Output, weights: LossWeights) -> lis
             for i, m in enumerate(metrics)]
 
 # %% ../nbs/08_evaluation.ipynb #fd82b4e0
-def fit_parameters(run: Run, params: list, dataset, epochs: int, lr: float, what: str, progress: bool = True):
+def fit_parameters(
+    run: Run,
+    params: list,           # of the model: the only ones that change
+    dataset,                # to train on
+    epochs: int,
+    lr: float,              # Adam's
+    what: str,              # title of the progress bar
+    progress: bool = True,
+):
     "Train `params` alone for some epochs"
     wanted = {id(p) for p in params}
     for p in run.model.parameters(): p.requires_grad_(id(p) in wanted)
@@ -159,7 +181,7 @@ def fit_parameters(run: Run, params: list, dataset, epochs: int, lr: float, what
     run.model.eval()
 
 # %% ../nbs/08_evaluation.ipynb #01b5270f
-def adapt_colors(run: Run, epochs: int = 2, lr: float = 1e-2, progress: bool = True):
+def adapt_colors(run: Run, epochs: int = 2, lr: float = 2e-2, progress: bool = True):
     "Train the test cameras' colour correction on training expressions; the other cameras' stays, as no batch holds them"
     fit_parameters(run, run.model.color_parameters(), run.sets['novel_view'], epochs, lr, 'adapt colours', progress)
 
@@ -180,16 +202,25 @@ class Results:
         return float(np.mean(v)) if v else float('nan')
 
     def table(self) -> list:  # of dicts
-        "A row for each set and method, with the number of images"
-        keys = dict.fromkeys((r['set'], r['method']) for r in self.rows)
+        "A row for each set and method, with the number of images, set by set"
+        keys = sorted({(r['set'], r['method']) for r in self.rows}, key=lambda k: (SETS.index(k[0]), (*BASELINES, *STAGES).index(k[1])))
         return [dict(set=s, method=m, images=sum((r['set'], r['method']) == (s, m) for r in self.rows),
                      **{k: self.mean(s, m, k) for k in METRICS}) for s, m in keys]
 
+    def last_stage(self) -> str:
+        "The last of the model's stages that was scored"
+        return [s for s in STAGES if any(r['method'] == s for r in self.rows)][-1]
+
+    def format(self, row: dict, metric: str) -> str:
+        "A number of the table as text; a baseline stands on the tracked mesh itself"
+        if metric == 'verts' and row['method'] in BASELINES: return '(tracked)'
+        return format(row[metric], '.2f' if metric == 'psnr' else '.4f')
+
     def _repr_markdown_(self):
         head = ['set', 'method', 'images', *METRICS.values()]
-        fmt = dict(screen='.4f', tex='.4f', verts='.4f', psnr='.2f', ssim='.4f')
-        lines = [[r['set'].replace('_', ' '), r['method'], str(r['images']), *(format(r[k], fmt[k]) for k in METRICS)] for r in self.table()]
-        title = f"*{'Synthetic capture. ' if self.about.get('synthetic') else ''}{self.about['capture']}, {self.about['arch']}, split {self.about['split']}, {self.about['iterations']} iterations*\n\n"
+        lines = [[r['set'].replace('_', ' '), r['method'], str(r['images']), *(self.format(r, k) for k in METRICS)] for r in self.table()]
+        about = self.about
+        title = f"*{'Synthetic capture ' if about['synthetic'] else ''}{about['capture']}, {about['arch']}, split {about['split']}, {about['iterations']} iterations*\n\n"
         return title + '\n'.join('| ' + ' | '.join(l) + ' |' for l in [head, ['---']*3 + ['---:']*len(METRICS), *lines])
 
     def save(self, path):
@@ -212,7 +243,10 @@ def load_results(path) -> Results:
     return Results(rows, about)
 
 # %% ../nbs/08_evaluation.ipynb #ad3c1ab2
-def thin(dataset, n: int):
+def thin(
+    dataset,
+    n: int,   # at most so many samples
+):
     "At most `n` samples of a dataset, evenly spaced; 0: all"
     if not n or len(dataset) <= n: return dataset
     return torch.utils.data.Subset(dataset, np.linspace(0, len(dataset) - 1, n).round().astype(int).tolist())
@@ -221,18 +255,23 @@ def thin(dataset, n: int):
 def evaluate(
     run,                      # a `Run`, or the directory of one
     color_epochs: int = 2,    # of the unseen cameras' colours
-    color_lr: float = 1e-2,
+    color_lr: float = 2e-2,   # Adam's
     encoder_epochs: int = 10, # of the encoder, on the test expressions as training cameras see them
-    encoder_lr: float = 3e-4,
+    encoder_lr: float = 3e-4, # Adam's
     max_samples: int = 0,     # images a set that are scored, evenly spaced; 0: all
     progress: bool = True,
     adapted = None,           # called with the adapted run, before it is dropped
 ) -> Results:
     "Score the three sets as trained, with colours adapted, with the encoder adapted, and the baselines; saved in `run.path/'evaluation'`"
+    if min(color_epochs, encoder_epochs, max_samples) < 0: raise ValueError('color_epochs, encoder_epochs and max_samples must be 0 or more')
     run = copy.copy(run if isinstance(run, Run) else load_run(run))
     run.model = copy.deepcopy(run.model)                              # adaptation leaves the caller's model as it is
     sets = {s: thin(run.sets[s], max_samples) for s in SETS if len(run.sets[s])}
     if not sets: raise ValueError(f'{run.path}: the split leaves no unseen cameras and no unseen expressions to evaluate on')
+    blind = [c for c in run.split.test_cameras if len(run.sets['novel_view']) and c not in {run.sets['novel_view'].names[i] for i in run.sets['novel_view'].cams}]
+    if blind: warnings.warn(f'{run.capture.root}: no samples of the test cameras {blind}; the results are of the others')
+    (run.path/'evaluation').mkdir(parents=True, exist_ok=True)          # a place that cannot be written should not cost an evaluation
+    if progress: print(run.describe(), flush=True)
     rows = []
     bar = lambda what: tqdm(total=sum(map(len, sets.values())), desc=f'score {what}', unit='img', disable=not progress, mininterval=1, dynamic_ncols=True)
     def score_all(method, fits={}):
@@ -241,13 +280,16 @@ def evaluate(
     for name in BASELINES: score_all(name, {s: fit_colors(run, ds, name) for s, ds in sets.items()})
     torch.manual_seed(run.config.seed)
     score_all(STAGES[0])
-    if len(run.sets['novel_view']) and color_epochs: adapt_colors(run, color_epochs, color_lr, progress)
-    score_all(STAGES[1])
-    if len(run.sets['novel_expression']) and encoder_epochs: adapt_encoder(run, encoder_epochs, encoder_lr, progress)
-    score_all(STAGES[2])
+    if len(run.sets['novel_view']) and color_epochs:
+        adapt_colors(run, color_epochs, color_lr, progress)
+        score_all(STAGES[1])
+    if len(run.sets['novel_expression']) and encoder_epochs:
+        adapt_encoder(run, encoder_epochs, encoder_lr, progress)
+        score_all(STAGES[2])
     if adapted: adapted(run)
     c = run.config
-    results = Results(rows, dict(capture=run.capture.name, synthetic=(run.capture.root/'synthetic.json').exists(), arch=c.arch, split=c.split, iterations=run.iteration, seed=c.seed,
+    results = Results(rows, dict(
+        capture=run.capture.name, synthetic=(run.capture.root/'synthetic.json').exists(), arch=c.arch, split=c.split, iterations=run.iteration, seed=c.seed,
         color_epochs=color_epochs, color_lr=color_lr, encoder_epochs=encoder_epochs, encoder_lr=encoder_lr, max_samples=max_samples))
     results.save(run.path/'evaluation')
     return results
@@ -260,11 +302,11 @@ def dam_evaluate(
     color_epochs: int = 2,     # epochs of the unseen cameras' colours
     encoder_epochs: int = 10,  # epochs of the encoder on the test expressions
     max_samples: int = 0,      # images a set (0: all)
-    device: str = 'auto',
+    device: str = 'auto',      # auto, cpu, cuda, ...
     in_memory: store_true = False, # keep decoded samples in memory
 ):
     "Evaluate a run on the three generalisation sets; writes RUN/evaluation"
-    results = evaluate(load_run(run, capture or None, device, in_memory=in_memory), color_epochs=color_epochs,
-                       encoder_epochs=encoder_epochs, max_samples=max_samples)
+    with plain_errors(): results = evaluate(load_run(run, capture or None, device, in_memory=in_memory), color_epochs=color_epochs,
+                                            encoder_epochs=encoder_epochs, max_samples=max_samples)
     print(results._repr_markdown_())
     print(f'written to {Path(run)/"evaluation"}')

@@ -14,8 +14,9 @@ import torch.nn.functional as F
 from fastcore.basics import patch
 from fastcore.script import call_parse
 from tqdm.auto import tqdm
-from .geometry import Camera, Topology, atomic_path, look_at, projection_matrix, rig_v1, vertex_normals, write_krt
-from .data import Capture, compute_statistics, photo_path, texture_path, write_frame_list, write_mesh, write_photo, write_texture
+from .geometry import Camera, Topology, atomic_path, look_at, plain_errors, projection_matrix, rig_v1, vertex_normals, write_krt
+from .data import (STATISTICS, Capture, compute_statistics, photo_path, texture_path, transform_path, verts_path, write_frame_list, write_mesh,
+    write_photo, write_texture)
 from .renderer import interpolate, rasterize, unwrap_texture
 
 # %% auto #0
@@ -1204,6 +1205,12 @@ def face_weight_mask(rig: HeadRig, size: int) -> np.ndarray: # (T,T) uint8, row 
     w = .08 + .12 * _step(around, 150, 100) * _step(y, -120, -90) + .35 * face + .42 * np.maximum(near(30, -1, 19, 12), near(0, -69, 30, 17))
     return np.clip(255 * w, 0, 255).astype(np.uint8)
 
+# %% ../nbs/03_synthetic.ipynb #8a33a6e9
+def _files_of(dest: Path, cameras, segment: str, frame: str) -> list[Path]:
+    "Everything that is written of a frame (the first frame of a segment has an OBJ besides)."
+    return [verts_path(dest, segment, frame), transform_path(dest, segment, frame), texture_path(dest, segment, 'average', frame),
+            *(path(dest, segment, c, frame) for c in cameras for path in (photo_path, texture_path))]
+
 # %% ../nbs/03_synthetic.ipynb #e3aedb8a
 def _shoot_frame(dest: Path, actor: Actor, cameras: dict, preset: Preset, topology: Topology, moment: tuple, filmed: Filmed, pool) -> None:
     "Photos, textures, their average and the mesh of one frame; the average is written last and says that the frame is complete."
@@ -1236,6 +1243,7 @@ def synthesize(
     if preset not in PRESETS: raise ValueError(f'{preset!r} is no preset: {", ".join(PRESETS)}')
     p = replace(PRESETS[preset], **overrides)
     dest, device = Path(dest), torch.device(device or ('cuda' if torch.cuda.is_available() else 'cpu'))
+    if device.type == 'cuda' and not torch.cuda.is_available(): raise ValueError(f"device {str(device)!r}: torch sees no GPU here; use 'cpu'")
     what = json.dumps(dict(synthetic=True, note='not a real person: rendered by multiface_dam.synthesize; head: MakeHuman (CC0)', version=1, preset=preset, seed=seed, **asdict(p)), indent=1)
     card = dest/'synthetic.json'
     if dest.exists() and any(dest.iterdir()):
@@ -1245,7 +1253,7 @@ def synthesize(
     with atomic_path(card) as tmp: tmp.write_text(what)
     moments = frames_of(p)
     cameras = {n: c for n, c in rig_cameras(seed, p.photo).items() if not p.cameras or n in p.cameras}
-    todo = [m for m in moments if not texture_path(dest, m[0], 'average', m[1]).exists()]
+    todo = [m for m in moments if not all(f.exists() for f in _files_of(dest, cameras, *m[:2]))]
     threads, before = (os.cpu_count() or 1), torch.get_num_threads()
     if todo:
         try:
@@ -1261,7 +1269,7 @@ def synthesize(
                     if k + 1 < len(todo): later = ahead.submit(film, todo[k + 1])
                     _shoot_frame(dest, actor, cameras, p, topology, m, filmed, pool); bar.update(len(cameras))
         finally: torch.set_num_threads(before)
-    if not (dest/'tex_mean.png').exists():
+    if todo or not all((dest/f).exists() for f in ('KRT', 'frame_list.txt', 'face_weight_mask.png', *STATISTICS)):
         write_krt(dest/'KRT', cameras)
         write_frame_list(dest, [m[:2] for m in moments])
         mask = face_weight_mask(HeadRig.load(), max(p.tex_size, 128))[::-1]
@@ -1278,4 +1286,4 @@ def dam_synthesize(
     device: str=None,         # cpu or cuda; default: the GPU if there is one
 ):
     "Film a synthetic head and write a capture in the Multiface layout"
-    print(synthesize(dest, preset, seed, device).summary())
+    with plain_errors(): print(synthesize(dest, preset, seed, device).summary())

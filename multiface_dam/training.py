@@ -6,20 +6,20 @@
 __all__ = ['ARCHS', 'CHECKPOINT_FORMAT', 'MAY_CHANGE', 'WHITE_BALANCE', 'TERMS', 'TrainConfig', 'epoch_batches', 'batch_stream',
            'pick_device', 'Run', 'CsvLog', 'read_log', 'save_checkpoint', 'read_checkpoint', 'load_model_state',
            'check_same_run', 'to_display', 'auto_exposure', 'predict', 'sample_sheet', 'pick_samples',
-           'find_not_finite', 'stop_not_finite', 'make_optimizers', 'train_step', 'validate', 'StopAsked', 'train',
-           'restore', 'tensorboard', 'look', 'load_run', 'dam_train']
+           'find_not_finite', 'stop_not_finite', 'make_optimizers', 'train_step', 'validate', 'StopAsked', 'only_one',
+           'train', 'restore', 'tensorboard', 'look', 'load_run', 'dam_train']
 
 # %% ../nbs/07_training.ipynb #39d1521e
-import csv, json, math, os, signal, sys, time
+import csv, hashlib, io, json, math, os, re, signal, sys, time, warnings
+from contextlib import contextmanager
 from dataclasses import dataclass, field, asdict, replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np, torch
 from fastcore.script import call_parse, store_true
 from tqdm import tqdm
 
-from .geometry import atomic_path, FormatError
+from .geometry import atomic_path, FormatError, MissingFileError, plain_errors
 from .data import Capture, CaptureDataset, Split, camera_split
 from .vae import DeepAppearanceVAE, ModelConfig
 from .losses import LossWeights, Normalization, dam_loss, denormalize_texture, denormalize_verts
@@ -57,7 +57,7 @@ class TrainConfig:
     checkpoint_every: int = 1000        # iterations between checkpoints
 
     def __post_init__(self):
-        self.capture, self.out, self.split = str(self.capture), str(self.out), str(self.split)
+        self.capture, self.out, self.split = os.path.abspath(self.capture), str(self.out), str(self.split)
         self.test_segments, self.image_size = tuple(self.test_segments), tuple(self.image_size)
         if isinstance(self.weights, dict): self.weights = LossWeights(**self.weights)
         if self.arch not in ARCHS: raise ValueError(f'unknown architecture {self.arch!r}: one of {", ".join(ARCHS)}')
@@ -67,8 +67,12 @@ class TrainConfig:
         for name in ('lr', 'lr_decay', 'clip_norm', 'reject_factor'):
             if not (math.isfinite(getattr(self, name)) and getattr(self, name) > 0):
                 raise ValueError(f'{name} must be positive, not {getattr(self, name)}')
+        if self.workers < 0: raise ValueError(f'workers must be 0 or more, not {self.workers}')
+        if not self.weights.screen + self.weights.verts + self.weights.tex > 0: raise ValueError('one of the weights screen, verts and tex must be above 0')
 
-    def to_json(self): return json.loads(json.dumps(asdict(self)))
+    def to_json(self) -> dict:
+        "Plain values, as `config.json` holds them"
+        return json.loads(json.dumps(asdict(self)))
 
 # %% ../nbs/07_training.ipynb #a6c938a0
 def epoch_batches(
@@ -104,6 +108,7 @@ def batch_stream(
 def pick_device(name: str) -> torch.device:
     "'auto' is the GPU where there is one"
     if name == 'auto': name = 'cuda' if torch.cuda.is_available() else 'cpu'
+    if not re.fullmatch(r'cpu|cuda(:\d+)?', name): raise ValueError(f"device {name!r} is none of 'auto', 'cpu', 'cuda', 'cuda:0', ...")
     if name.startswith('cuda') and not torch.cuda.is_available():
         raise ValueError(f"device {name!r}: torch sees no GPU here; use device='cpu' or 'auto'")
     return torch.device(name)
@@ -130,6 +135,17 @@ class Run:
             tex_size=train.tex_size, n_verts=len(train.vert_mean), n_latent=config.n_latent,
             cameras=tuple(self.split.train_cameras) + tuple(self.split.test_cameras), **ARCHS[config.arch])).to(self.device)
 
+    def fingerprint(self) -> str:
+        "Of what is trained on: the samples and the statistics; a capture that moved keeps it"
+        train = self.sets['train']
+        samples = [f'{s}/{f}' for s, f in self.capture.frame_list], train.rows.tolist(), [train.names[c] for c in train.cams]
+        text = json.dumps([samples, train.tex_size, train.image_size, float(train.tex_std), float(train.vert_std)])
+        return hashlib.sha256(text.encode() + np.ascontiguousarray(train.vert_mean).tobytes()).hexdigest()[:16]
+
+    def describe(self) -> str:
+        "The capture, what it lacks, and how many samples each set has"
+        return self.capture.summary() + '\n' + ', '.join(f"{k.replace('_', ' ')}: {len(v):,} samples" for k, v in self.sets.items())
+
     def to_device(self, batch: dict) -> dict:
         "The batch on the run's device, `cam` as the model counts cameras"
         batch = {k: v.to(self.device, non_blocking=True) if torch.is_tensor(v) else v for k, v in batch.items()}
@@ -148,14 +164,19 @@ class Run:
 
 # %% ../nbs/07_training.ipynb #2740cc62
 class CsvLog:
-    "Appends rows to a CSV file; rows later than iteration `upto` are dropped on opening"
+    "Appends rows to a CSV file; rows later than iteration `upto` are dropped on opening, a damaged file is put aside"
     def __init__(self, path, columns: list, upto: int = 0):
         self.path, self.columns = Path(path), columns
-        rows = [r for r in read_log(path) if r['iteration'] <= upto] if upto and self.path.exists() else []
+        try: rows = [{k: r[k] for k in columns} for r in read_log(path) if r['iteration'] <= upto] if upto and self.path.exists() else []
+        except (FormatError, KeyError, TypeError):
+            aside, rows = self.path.with_suffix('.damaged'), []
+            warnings.warn(f'{path} is damaged; it was moved to {aside}, and the log begins anew')
+            os.replace(self.path, aside)
         with atomic_path(self.path) as tmp, open(tmp, 'w', newline='') as f:
             w = csv.DictWriter(f, columns); w.writeheader(); w.writerows(rows)
 
     def append(self, **row):
+        "Write one row"
         with open(self.path, 'a', newline='') as f: csv.DictWriter(f, self.columns).writerow(row)
 
 # %% ../nbs/07_training.ipynb #e1855054
@@ -166,33 +187,43 @@ def read_log(path) -> list:
         except ValueError: pass
         try: return float(x or 'nan')
         except ValueError: return x
-    with open(path, newline='') as f:
+    try: text = Path(path).read_text()
+    except (OSError, UnicodeDecodeError) as e: raise FormatError(f'{path}: expected a log (CSV), found {type(e).__name__}; is this the directory of a run?') from e
+    with io.StringIO(text, newline='') as f:
         return [{k: number(v) for k, v in row.items()} for row in csv.DictReader(f) if None not in row and None not in row.values()]
 
 # %% ../nbs/07_training.ipynb #ecadec07
 CHECKPOINT_FORMAT = 1
 
-def save_checkpoint(path, run: Run, optimizers, scheduler, previous: dict):
+def save_checkpoint(
+    path,            # file to write
+    run: Run,        # what is trained
+    optimizers,      # of `make_optimizers`
+    scheduler,
+    previous: dict,  # losses of the last batch that was used
+):
     "Everything that decides how the run goes on, written atomically"
     rng = dict(cpu=torch.get_rng_state(), cuda=torch.cuda.get_rng_state_all() if run.device.type == 'cuda' else [])
-    state = dict(format=CHECKPOINT_FORMAT, config=run.config.to_json(), iteration=run.iteration, previous=previous, rng=rng,
+    state = dict(format=CHECKPOINT_FORMAT, data=run.fingerprint(), config=run.config.to_json(), iteration=run.iteration, previous=previous, rng=rng,
                  model=run.model.state_dict(), cameras=list(run.model.cameras), scheduler=scheduler.state_dict(),
                  optimizers=[o.state_dict() for o in optimizers], torch=str(torch.__version__))
-    with atomic_path(path) as tmp: torch.save(state, tmp)
+    try:
+        with atomic_path(path) as tmp: torch.save(state, tmp)
+    except RuntimeError as e: raise OSError(f'{path}: could not be written ({e}); is the disk full? The last checkpoint is whole.') from e
 
 # %% ../nbs/07_training.ipynb #97af4f00
 def read_checkpoint(path) -> dict:
     "A checkpoint's state; raises `FormatError` on anything else"
     path = Path(path)
-    if not path.exists(): raise FormatError(f'{path}: expected a checkpoint, found no file; has the run written one yet?')
+    if not path.is_file(): raise FormatError(f'{path}: expected a checkpoint, found no file; has the run written one yet?')
     try: state = torch.load(path, map_location='cpu', weights_only=True)
     except Exception as e:
         raise FormatError(f'{path}: expected a checkpoint of multiface_dam, found something that torch refuses to load safely '
                           f'({type(e).__name__}); the file is damaged or from elsewhere') from e
-    wanted = {'format', 'config', 'iteration', 'model', 'optimizers', 'scheduler', 'rng', 'previous', 'cameras'}
-    if not isinstance(state, dict) or not wanted <= state.keys() or state['format'] != CHECKPOINT_FORMAT:
+    wanted = dict(format=int, data=str, config=dict, iteration=int, model=dict, cameras=list, optimizers=list, scheduler=dict, rng=dict, previous=dict)
+    if not isinstance(state, dict) or any(type(state.get(k)) is not t and not isinstance(state.get(k), t) for k, t in wanted.items()) or state['format'] != CHECKPOINT_FORMAT:
         raise FormatError(f'{path}: expected a checkpoint of multiface_dam, format {CHECKPOINT_FORMAT}, found '
-                          f'{sorted(state)[:6] if isinstance(state, dict) else type(state).__name__}')
+                          f'{sorted(map(str, state))[:6] if isinstance(state, dict) else type(state).__name__}; use one that `train` wrote')
     return state
 
 # %% ../nbs/07_training.ipynb #c8d24556
@@ -251,8 +282,8 @@ def predict(
 # %% ../nbs/07_training.ipynb #a549b085
 def sample_sheet(
     run: Run,
-    picks: list,         # of (title, item)
-    max_height: int = 320,
+    picks: list,            # of (title, item)
+    max_height: int = 320,  # of a photo, in pixels
 ) -> 'matplotlib.figure.Figure':
     "Rows of photo | render | difference x 4 | texture | decoded texture"
     from matplotlib.figure import Figure
@@ -283,7 +314,7 @@ def pick_samples(run: Run) -> list:  # of (title, item)
         if not len(ds): continue
         frame = np.flatnonzero(ds.rows == ds.rows[len(ds)//2])
         item = max((ds[int(i)] for i in frame), key=lambda item: float(item['view'][2]))
-        picks.append((f"{name.replace('_', ' ')}\n{item['exp'][:18]}\ncamera {item['cam_idx']}", item))
+        picks.append((f"{name.replace('_', ' ')}\n{'_'.join(item['exp'].split('_')[:2])}\ncamera {item['cam_idx']}", item))
     return picks
 
 # %% ../nbs/07_training.ipynb #245970bd
@@ -319,7 +350,7 @@ TERMS = ['total', 'screen', 'verts', 'tex', 'kl']  # columns of the logs
 def train_step(
     run: Run,
     batch: dict,       # on the device
-    optimizers: tuple,
+    optimizers: tuple, # of `make_optimizers`
     previous: dict,    # losses of the last batch that was used, updated in place; {} at the start
 ) -> dict:             # losses, `grad_norm`, and `rejected` (0 or 1)
     "Forward, backward, clip, two Adam steps; or nothing at all when the batch's loss jumps"
@@ -327,6 +358,8 @@ def train_step(
     except ValueError:  # the renderer refuses NaN
         if find_not_finite(run, batch): stop_not_finite(run, batch, "the network's input or output")
         raise
+    if not previous and losses.screen_mask is not None and not losses.screen_mask.any():
+        raise ValueError('the mesh covers no pixel of the first batch: check KRT, the head poses, image_size and face_weight_mask.png')
     values = losses.scalars()
     row = dict(zip(values, torch.stack(list(values.values())).tolist()))
     if not all(map(math.isfinite, row.values())): stop_not_finite(run, batch, 'the loss')
@@ -373,22 +406,44 @@ class StopAsked:
         if self.old is not None: signal.signal(signal.SIGINT, self.old)
 
 # %% ../nbs/07_training.ipynb #aaf451cc
+@contextmanager
+def only_one(
+    path: Path,  # directory of a run; made if it is not there
+):
+    "Holds the run's directory for this process, with a lock that the system drops when the process ends, however it ends"
+    try: path.mkdir(parents=True, exist_ok=True)
+    except OSError as e: raise FormatError(f'{path}: expected a directory for the run, found {e.strerror}; choose another') from e
+    try: import fcntl
+    except ImportError: yield; return  # not on Windows
+    with open(path/'.lock', 'w') as f:
+        try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError: raise ValueError(f'{path}: another process is training here; wait for it, or use another `out`') from None
+        for left in path.glob('.last-*.pt'): left.unlink()  # of a process that was killed while it saved
+        yield
+
+# %% ../nbs/07_training.ipynb #75ef71cd
 def train(
     config: TrainConfig,
     progress: bool = True,  # a progress bar
     on_step=None,           # called with (run, row) after every step
 ) -> Run:
     "Train, or go on where the run in `config.out` stopped; the result does not depend on interruptions"
-    out = Path(config.out); out.mkdir(parents=True, exist_ok=True)
+    with only_one(Path(config.out)): return _train(config, progress, on_step)
+
+def _train(config: TrainConfig, progress: bool, on_step) -> Run:
+    out = Path(config.out)
     last = out/'last.pt'
     state = read_checkpoint(last) if last.exists() else None
     if state: check_same_run(out, state['config'], config.to_json())
+    elif (out/'log.csv').exists(): raise FormatError(f'{out} holds the log of a run, but {last} is gone; restore it, or remove the directory to begin anew')
     run = Run(config)
     optimizers, scheduler = make_optimizers(run)
     previous = {}
     if state: previous = restore(last, state, run, optimizers, scheduler)
     with atomic_path(out/'config.json') as tmp: Path(tmp).write_text(json.dumps(config.to_json(), indent=1))
     if run.iteration >= config.iterations: return run
+    if progress: print(run.describe(), flush=True)
+    if not state: save_checkpoint(last, run, optimizers, scheduler, previous)  # from here on a kill finds something to go on from
 
     log = CsvLog(out/'log.csv', ['iteration', 'epoch', 'lr', *TERMS, 'grad_norm', 'rejected', 'samples_per_s'], run.iteration)
     val_log = CsvLog(out/'val.csv', ['iteration', 'set', *TERMS], run.iteration)
@@ -424,16 +479,22 @@ def train(
         raise KeyboardInterrupt(f'stopped at iteration {run.iteration}, saved in {last}; the same call goes on from there')
     return run
 
-# %% ../nbs/07_training.ipynb #75ef71cd
+# %% ../nbs/07_training.ipynb #0269be55
 def restore(path, state: dict, run: Run, optimizers, scheduler) -> dict:  # the previous losses
     "Put a checkpoint's state into a run"
+    if state['data'] != run.fingerprint():
+        raise ValueError(f'{path}: the run was trained on other data than {run.config.capture} now holds (another capture, or samples came or went). '
+                         'Restore the capture, or use another `out`.')
     load_model_state(path, run.model, state)
-    for o, s in zip(optimizers, state['optimizers']): o.load_state_dict(s)
-    scheduler.load_state_dict(state['scheduler'])
-    torch.set_rng_state(state['rng']['cpu'])
-    if run.device.type == 'cuda' and state['rng']['cuda']: torch.cuda.set_rng_state_all(state['rng']['cuda'])
+    try:
+        for o, s in zip(optimizers, state['optimizers'], strict=True): o.load_state_dict(s)
+        scheduler.load_state_dict(state['scheduler'])
+        torch.set_rng_state(state['rng']['cpu'])
+        if run.device.type == 'cuda' and state['rng']['cuda']: torch.cuda.set_rng_state_all(state['rng']['cuda'])
+    except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as e:
+        raise FormatError(f'{path}: expected the optimisers, scheduler and random states of a run, found {type(e).__name__}: {e}; the file is damaged') from e
     run.iteration = state['iteration']
-    return dict(state['previous'])
+    return {k: float(state['previous'][k]) for k in ('total', 'verts', 'kl') if k in state['previous']}
 
 # %% ../nbs/07_training.ipynb #f7f2840a
 def tensorboard(path, iteration: int):
@@ -454,19 +515,29 @@ def look(run: Run, val_log: CsvLog, board):
 def load_run(
     path,               # directory of a run
     capture=None,       # directory of the capture, where it is not where it was
-    device='auto',
+    device='auto',      # 'auto', 'cpu', 'cuda', ...
     **changes,          # of the configuration: `in_memory=True`, `image_size=...`
 ) -> Run:
     "A trained run: model in evaluation mode, capture, split, datasets. Raises `FormatError` where there is none"
     state = read_checkpoint(Path(path)/'last.pt')
-    config = replace(TrainConfig(**state['config']), out=str(path), device=device, **changes)
+    try: config = TrainConfig(**state['config'])
+    except TypeError as e: raise FormatError(f"{path}/last.pt: expected a configuration of this version, found {e}; was the run made by a newer version?") from e
+    config = replace(config, out=str(path), device=device, **changes)
     if capture: config = replace(config, capture=str(capture))
-    run = Run(config, state['iteration'])
+    try: run = Run(config, state['iteration'])
+    except MissingFileError as e: raise MissingFileError(f'{e} ({path} was trained on it; say where it is now: `capture`)') from e
     load_model_state(Path(path)/'last.pt', run.model, state)
     run.model.eval()
     return run
 
 # %% ../nbs/07_training.ipynb #fac0a2d0
+def _config(screen, verts, tex, kl, test_segments, image_size, **options) -> TrainConfig:
+    "The options of the command as a configuration"
+    if image_size and not re.fullmatch(r'\d+x\d+', image_size): raise ValueError(f'image_size is HEIGHTxWIDTH, as 1024x667, not {image_size!r}')
+    return TrainConfig(weights=LossWeights(screen=screen, verts=verts, tex=tex, kl=kl), test_segments=tuple(filter(None, test_segments.split(','))),
+                       image_size=tuple(map(int, image_size.split('x'))) if image_size else (), **options)
+
+# %% ../nbs/07_training.ipynb #866769da
 @call_parse
 def dam_train(
     capture: str,               # directory of a capture in Multiface layout
@@ -477,27 +548,21 @@ def dam_train(
     tex_size: int = 0,          # texels a side (0: the capture's)
     image_size: str = '',       # HEIGHTxWIDTH of photos and renders ('': the capture's)
     n_latent: int = 256,        # size of the latent code
-    iterations: int = 200_000,
-    batch_size: int = 16,
-    lr: float = 3e-4,
+    iterations: int = 200_000,  # optimiser steps
+    batch_size: int = 16,       # samples a step
+    lr: float = 3e-4,           # learning rate
     screen: float = 1.,         # weight of the screen loss
     verts: float = 1.,          # weight of the vertex loss
     tex: float = 0.,            # weight of the texture loss
     kl: float = .01,            # weight of the KL term
     precision: str = 'fp32',    # fp32 or bf16
-    seed: int = 0,
-    device: str = 'auto',
+    seed: int = 0,              # of initial weights, batches and latent noise
+    device: str = 'auto',       # auto, cpu, cuda, cuda:1, ...
     workers: int = 0,           # processes that read data
     in_memory: store_true = False, # keep decoded samples in memory
-    val_every: int = 1000,
-    checkpoint_every: int = 1000,
+    val_every: int = 1000,      # iterations between looks at unseen data
+    checkpoint_every: int = 1000, # iterations between checkpoints
 ):
     "Train a deep appearance model on a capture"
-    size = tuple(int(x) for x in image_size.lower().split('x')) if image_size else ()
-    config = TrainConfig(capture, out, arch=arch, split=split, test_segments=tuple(filter(None, test_segments.split(','))),
-        tex_size=tex_size, image_size=size, n_latent=n_latent, iterations=iterations, batch_size=batch_size, lr=lr,
-        weights=LossWeights(screen=screen, verts=verts, tex=tex, kl=kl), precision=precision, seed=seed, device=device,
-        workers=workers, in_memory=in_memory, val_every=val_every, checkpoint_every=checkpoint_every)
-    try: run = train(config)
-    except KeyboardInterrupt as e: raise SystemExit(f'\n{e}') from None
+    with plain_errors(): run = train(_config(**locals()))
     print(f'{run.iteration} iterations done; checkpoint {run.path/"last.pt"}, log {run.path/"log.csv"}, sheets {run.path/"samples"}')
