@@ -105,7 +105,7 @@ def contact_sheet(
 def curves(run_path, results: Results, term: str = 'screen') -> Figure:
     "A loss on the run's looks at each set along training, with the baselines as lines"
     rows, log = read_log(Path(run_path)/'val.csv'), read_log(Path(run_path)/'log.csv')
-    fig = Figure(figsize=(8.6, 2.9), layout='constrained')
+    fig = Figure(figsize=(8.6, 3.1), layout='constrained')
     axes = fig.subplots(1, 3, sharey=True)
     for ax, name in zip(axes, SETS):
         for s, color, label in (('train', '#9aa0a6', 'training set'), (name, '#d1495b', 'this set')):
@@ -114,7 +114,8 @@ def curves(run_path, results: Results, term: str = 'screen') -> Figure:
         for m, style in zip(BASELINES, ('--', ':')): ax.axhline(results.mean(name, m, term), ls=style, color='#30638e', lw=1.2, label=m)
         ax.axhline(results.mean(name, results.last_stage(), term), ls='-', color='#d1495b', lw=.8, alpha=.6, label=f'model, {results.last_stage()}, at the end')
         ax.set(title=name.replace('_', ' '), xlabel='iteration', yscale='log'); ax.grid(alpha=.25, which='both')
-    axes[0].set_ylabel(f'{term} loss'); axes[0].legend(fontsize=6.5, frameon=False)
+    axes[0].set_ylabel(f'{term} loss')
+    fig.legend(*axes[0].get_legend_handles_labels(), loc='outside lower center', ncols=5, fontsize=7, frameon=False)
     return fig
 
 # %% ../nbs/13_quickstart.ipynb #aa64a880
