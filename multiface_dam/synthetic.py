@@ -284,7 +284,7 @@ def export_head_rig(
     shape = flat(open_pose); faces = seat[cut]
     corners = [seat[copies[path_[0]]], seat[path_[0]], seat[path_[14]], seat[copies[path_[14]]]]
     scale = _importance(shape[faces].mean(1), [mean[l].mean(0) for l in eyes], open_pose[mouth].mean(0))
-    near = np.isin(np.r_[np.arange(first), path_[:-1]][ids], np.r_[mouth, *eyes])   # two rings of faces at the holes face inwards: few texels for them
+    near = np.isin(np.r_[np.arange(first), path_[:-1]][ids], np.concatenate([mouth, *eyes]))   # two rings of faces at the holes face inwards: few texels for them
     patch = np.isin(faces, seat[n:first]).any(1)
     for _ in range(2): near[np.unique(faces[near[faces].any(1) & ~patch])] = True
     scale = np.where(near[faces].all(1) & ~patch, .45 * scale, scale)
