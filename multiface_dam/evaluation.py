@@ -18,9 +18,9 @@ from torchmetrics.functional.image import peak_signal_noise_ratio, structural_si
 from tqdm import tqdm
 
 from .geometry import atomic_path, FormatError, plain_errors
-from .losses import LossWeights, denormalize_texture, denormalize_verts
+from .losses import LossWeights, denormalize_texture, denormalize_verts, render_output
 from .renderer import render
-from .training import Run, batch_stream, epoch_batches, load_run
+from .training import Run, batch_stream, load_run, steps_per_epoch
 from .vae import Output
 
 # %% ../nbs/08_evaluation.ipynb #1c8ed6bf
@@ -96,8 +96,7 @@ def fit_colors(
     "The best colour fit of a baseline over a dataset"
     fit = ColorFit()
     for batch in loader(run, dataset, batch_size):
-        out = baseline_output(run, batch, name)
-        image, _ = render(denormalize_verts(out.verts, run.norm), denormalize_texture(out.tex, run.norm), run.topology, batch['M'], run.size)
+        image, _ = render_output(baseline_output(run, batch, name), run.norm, run.topology, batch['M'], run.size)
         photo, mask = batch['photo'].permute(0, 3, 1, 2), face_mask(run, batch)
         for i, cam in enumerate(batch['cam_idx']): fit.add(cam, image[i][:, mask[i, 0]], photo[i][:, mask[i, 0]])
     return fit
@@ -166,7 +165,7 @@ def fit_parameters(
     wanted = {id(p) for p in params}
     for p in run.model.parameters(): p.requires_grad_(id(p) in wanted)
     optimizer = torch.optim.Adam(params, lr, fused=True)
-    steps = epochs*len(epoch_batches(len(dataset), run.config.batch_size, run.config.seed, 0))
+    steps = epochs*steps_per_epoch(len(dataset), run.config.batch_size)
     run.model.train()
     bar = tqdm(total=steps, desc=what, unit='it', disable=not progress, mininterval=1, dynamic_ncols=True)
     with bar:
