@@ -7,7 +7,7 @@ __all__ = ['TEXTURES', 'STATISTICS', 'SPLITS', 'png_size', 'check_png', 'read_pn
            'texture_path', 'verts_path', 'transform_path', 'topology_path', 'write_photo', 'write_texture',
            'write_mesh', 'read_frame_list', 'write_frame_list', 'DirectoryIndex', 'CaptureFiles', 'Capture',
            'Statistics', 'write_statistics', 'read_statistics', 'compute_statistics', 'average_seen', 'resize_texture',
-           'CaptureDataset', 'Split', 'camera_split']
+           'CaptureDataset', 'Split', 'spaced', 'camera_split', 'fewer']
 
 # %% ../nbs/01_data.ipynb #1ee73f2e
 import gzip, hashlib, html, json, os, time, zlib
@@ -735,6 +735,7 @@ class Split:
     train_cameras: tuple  # names
     test_cameras: tuple   # names
     test_segments: tuple=('EXP_ROM',) # beginnings of the held-out segments' names
+    train_segments: tuple=None # beginnings of the others' names that are trained on; None: all
 
     def __post_init__(self):
         if both := set(self.train_cameras) & set(self.test_cameras): raise ValueError(f'expected cameras for training or for testing, found {sorted(both)} in both')
@@ -744,7 +745,7 @@ class Split:
         **kwargs # for CaptureDataset: tex_size, image_size, photos, in_memory
     ) -> dict: # {'train', 'novel_view', 'novel_expression', 'novel_both'}: CaptureDataset
         "The training set and the three test sets"
-        seen, new = dict(exclude=self.test_segments), dict(segments=self.test_segments)
+        seen, new = dict(segments=self.train_segments, exclude=self.test_segments), dict(segments=self.test_segments)
         def make(cameras, expressions): return CaptureDataset(capture, cameras, **expressions, **kwargs)
         return dict(train=make(self.train_cameras, seen), novel_view=make(self.test_cameras, seen),
                     novel_expression=make(self.train_cameras, new), novel_both=make(self.test_cameras, new))
@@ -752,24 +753,50 @@ class Split:
 # %% ../nbs/01_data.ipynb #79d65c4e
 SPLITS = dict(cam0=1, cam1=8, cam2=14, cam3=21) # test cameras of 38
 
+def spaced(
+    cameras: dict,  # {name: Camera}
+    n: int,         # how many
+    among=None      # names to choose from; all if not given
+) -> list: # n names
+    "Cameras about equally spaced over the rig: the one nearest to its middle, then always the farthest from those chosen before"
+    names = sorted(cameras if among is None else among)
+    focus = rig_focus(list(cameras.values()))
+    d = np.stack([cameras[c].center for c in names]) - focus
+    d /= np.linalg.norm(d, axis=1, keepdims=True)
+    chosen = [int(np.argmax((d @ d.mean(0)).round(9)))]
+    while len(chosen) < n: chosen.append(int(np.argmin((d @ d[chosen].T).max(1).round(9))))   # smallest cosine to the nearest chosen one
+    return [names[i] for i in chosen[:n]]
+
 def camera_split(
     cameras: dict,               # {name: Camera}
     which='cam0',                # 'cam0' to 'cam3', or how many test cameras
     test_segments=('EXP_ROM',)   # beginnings of the held-out segments' names
 ) -> Split:
     "Test cameras about equally spaced over the rig, the first in the middle of it; nested, deterministic. Rigs of other than 38 cameras get their share"
-    names, n = sorted(cameras), len(cameras)
+    n = len(cameras)
     if n < 2: raise ValueError(f'expected a rig of at least 2 cameras, found {n}')
     if isinstance(which, str):
         if which not in SPLITS: raise ValueError(f'expected a split among {", ".join(SPLITS)} or a number of test cameras, found {which!r}')
         n_test = min(max(round(n * SPLITS[which] / 38), 1), n - 1)
     else: n_test = int(which)
     if not 0 < n_test < n: raise ValueError(f'expected from 1 to {n - 1} test cameras of {n}, found {n_test}')
-    d = np.stack([cameras[c].center for c in names]) - rig_focus([cameras[c] for c in names])
-    d /= np.linalg.norm(d, axis=1, keepdims=True)
-    test = [int(np.argmax((d @ d.mean(0)).round(9)))]
-    while len(test) < n_test: test.append(int(np.argmin((d @ d[test].T).max(1).round(9))))   # smallest cosine to the nearest chosen one
-    test = [names[i] for i in test]
+    test = spaced(cameras, n_test)
     return Split(which if isinstance(which, str) else f'{n_test} test cameras', tuple(c for c in cameras if c not in test), tuple(test), _as_tuple(test_segments))
 
 def _as_tuple(p): return tuple(_prefixes(p))
+
+def fewer(
+    split: Split,
+    capture: Capture,
+    n_cameras: int=0,   # training cameras, about equally spaced; 0: all
+    n_segments: int=0,  # training segments, drawn at random; 0: all
+    seed: int=0         # of the draw: the first n of one shuffled list, so that more segments contain the fewer
+) -> Split:
+    "The same test cameras and test segments, with less to train on"
+    others = [s for s in capture.segments if not _begins(s, split.test_segments)]
+    for n, of, what in ((n_cameras, split.train_cameras, 'cameras'), (n_segments, others, 'segments')):
+        if not 0 <= n <= len(of): raise ValueError(f'expected from 1 to {len(of)} training {what} (0: all), found {n}')
+    kept = spaced(capture.cameras, n_cameras, split.train_cameras) if n_cameras else split.train_cameras
+    order = np.random.default_rng(seed).permutation(len(others))
+    return replace(split, train_cameras=tuple(c for c in split.train_cameras if c in kept),
+                   train_segments=tuple(sorted(others[i] for i in order[:n_segments])) if n_segments else split.train_segments)
