@@ -110,8 +110,8 @@ class WholeNorm(torch.autograd.Function):
     "Euclidean norm of a whole tensor; its gradient is one multiplication, torch's own also divides and masks"
     @staticmethod
     def forward(ctx, w: Tensor) -> Tensor:      # scalar
-        "The norm of w; keeps w and it for `backward`"
-        norm = torch.linalg.vector_norm(w)
+        "The norm of w, row by row; keeps w and it for `backward`"
+        norm = torch.linalg.vector_norm(torch.linalg.vector_norm(w.flatten(1), dim=1))
         ctx.save_for_backward(w, norm)
         return norm
 
@@ -133,7 +133,7 @@ class WeightNorm(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(glorot_(torch.empty(shape), lrelu_gain(slope), transposed))
         self.bias = nn.Parameter(torch.zeros(n_out))
-        self.g = nn.Parameter(self.weight.detach().norm().expand(n_out).clone())
+        self.g = nn.Parameter(WholeNorm.apply(self.weight.detach()).expand(n_out).clone())
 
     def scale(self) -> Tensor:    # (n_out,)
         "What multiplies each output channel: its gain over the norm of the *whole* weight"
