@@ -154,7 +154,8 @@ class IntegralWarp(WarpField):
     def grid(self,
         raw: Tensor,    # (B, 2, T, T)
     ) -> Tensor:        # (B, 2, T, T)
-        "x integrated along rows, y along columns"
+        "x integrated along rows, y along columns; a raw value moves texels about as far as in `OffsetWarp`"
+        raw = raw * (2 / self.size)
         return torch.cat([integrate(raw[:, :1], 3), integrate(raw[:, 1:], 2)], 1)
 
 def integrate(
