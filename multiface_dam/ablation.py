@@ -7,15 +7,15 @@ __all__ = ['RESULT_FILES', 'UNREADABLE', 'HIGHER', 'T95', 'LOOKS', 'READING', 'G
            'digest', 'capture_digest', 'damaged', 'is_finished', 'uv_errors', 'best_median_worst', 'camera_directions',
            'run_one', 'grid_configs', 'InProcess', 'process_pool', 'run_grid', 'report', 'GridRun', 'read_run', 'Grid',
            'load_grid', 'pack_grid', 'shrink', 'unpack_grid', 'cells', 'last_stage', 'common_images', 'mean_interval',
-           'summary', 'compare', 'published_results', 'compare_published', 'named', 'arch_order', 'place_name',
-           'verdict', 'markdown_table', 'compare_table', 'nothing_to_compare', 'summary_table', 'look_of',
+           'summary', 'compare', 'published_results', 'compare_published', 'named', 'arch_rank', 'arch_order',
+           'place_name', 'verdict', 'markdown_table', 'compare_table', 'nothing_to_compare', 'summary_table', 'look_of',
            'note_figure', 'tidy', 'standard_splits', 'grid_splits', 'draw_splits', 'on_page', 'rig_axes',
            'plot_compare', 'forest_row', 'forest_axes', 'limits', 'per_seed', 'images_text', 'plot_lineup',
            'plot_cameras', 'camera_lineup', 'train_segments', 'segment_lineup', 'plot_segments', 'plot_view_expression',
            'most_tested', 'camera_errors', 'plot_camera_errors', 'mean_maps', 'mean_texture', 'plot_uv_errors',
-           'findings', 'interval_text', 'compare_findings', 'lineup_findings', 'set_findings', 'camera_findings',
-           'published_finding', 'write_ablation_report', 'sheets_html', 'runs_html', 'preset_configs', 'listed',
-           'cluster_executor', 'ablate', 'dam_ablate']
+           'findings', 'interval_text', 'compare_findings', 'lineup_findings', 'color_finding', 'set_findings',
+           'camera_findings', 'published_finding', 'write_ablation_report', 'sheets_html', 'runs_html',
+           'preset_configs', 'listed', 'cluster_executor', 'ablate', 'dam_ablate']
 
 # %% ../nbs/10_ablation.ipynb #ab96c7fb
 import csv, hashlib, html, itertools, json, math, os, time, traceback, zipfile, zlib
@@ -498,10 +498,14 @@ def named(s: str) -> str:
     "A set's name for people"
     return s.replace('_', ' ')
 
-def arch_order(archs) -> list:
-    "Architectures in the order of the registry, then the rest"
+def arch_rank(arch: str) -> tuple:
+    "Sorts architectures as the registry does, then the rest by name"
     known = list(ARCHITECTURES)
-    return sorted(set(archs), key=lambda a: (known.index(a) if a in known else len(known), a))
+    return known.index(arch) if arch in known else len(known), arch
+
+def arch_order(archs) -> list:
+    "Each architecture once, in the registry's order"
+    return sorted(set(archs), key=arch_rank)
 
 def place_name(split: str, n_cameras: int = 0, n_segments: int = 0) -> str:
     "What a model was trained on, in short"
@@ -535,8 +539,9 @@ def compare_table(
 ) -> str:
     "Change to an architecture set by set, stressed where the 95 % interval excludes 0"
     head = ['set', 'architecture', 'trained on', 'seeds', 'change ± spread', '95 % interval', 'images better', f'{to} seed to seed', 'verdict']
-    rows, stress = sorted(compare(grid, metric, method, to), key=lambda r: (SETS.index(r['set']), r['split'], r['n_cameras'], r['n_segments'], arch_order(ARCHITECTURES).index(r['arch']) if r['arch'] in ARCHITECTURES else 99)), set()
+    rows, stress = compare(grid, metric, method, to) if grid.done else [], set()
     if not rows: return nothing_to_compare(grid, to)
+    rows.sort(key=lambda r: (SETS.index(r['set']), r['split'], r['n_cameras'], r['n_segments'], arch_rank(r['arch'])))
     lines = []
     for i, r in enumerate(rows):
         known = math.isfinite(r['half'])
@@ -562,7 +567,7 @@ def summary_table(
 ) -> str:
     "Mean ± spread over seeds of every metric, for each set, training data and architecture"
     each = {m: {(r['set'], r['split'], r['n_cameras'], r['n_segments'], r['arch']): r for r in summary(grid, m, method)} for m in metrics} if grid.done else {}
-    keys = sorted(set().union(*each.values()), key=lambda k: (SETS.index(k[0]), *k[1:4], arch_order(ARCHITECTURES).index(k[4]) if k[4] in ARCHITECTURES else 99))
+    keys = sorted(set().union(*each.values()), key=lambda k: (SETS.index(k[0]), *k[1:4], arch_rank(k[4])))
     def cell(m, k):
         r = each[m].get(k)
         if not r: return ''
@@ -642,7 +647,7 @@ def on_page(
 
 def rig_axes(ax):
     "Rings of equal angle from straight ahead"
-    ax.set_aspect('equal'); ax.axis('off'); ax.set_xlim(-.95, .95); ax.set_ylim(-.88, .95)
+    ax.set_aspect('equal'); ax.axis('off'); ax.set_xlim(-1, 1); ax.set_ylim(-.9, 1)
     turn = np.linspace(0, 2*np.pi, 181)
     for angle in (15, 45, 90, 135):
         r = math.sqrt(angle/180)
@@ -759,7 +764,7 @@ def plot_lineup(
         lines = {}
         for key, seeds in means[s].items():
             for l in lines_of(key): lines.setdefault(l, []).append((x[key], *mean_interval(seeds.values())[:2], seeds.values()))
-        order = sorted(lines, key=lambda l: (arch_order([*ARCHITECTURES, l[0]]).index(l[0]), l[2]))
+        order = sorted(lines, key=lambda l: (arch_rank(l[0]), l[2], l[1]))
         for k, l in enumerate(order):
             (color, marker), points = look_of(l[0]), sorted(lines[l], key=lambda p: p[0])
             shift = 1 + .018*(k - (len(order) - 1)/2)                 # error bars side by side
@@ -767,7 +772,7 @@ def plot_lineup(
             ax.errorbar(at, [p[1] for p in points], [0 if math.isnan(p[2]) else p[2] for p in points], color=color, marker=marker, ms=6, lw=1.4, capsize=2.5,
                         ls='none' if not count[s][0] else '--' if l[2] else '-', mfc='white' if l[2] else color, label=l[1], zorder=3)
             for a, p in zip(at, points): ax.plot([a]*len(p[3]), list(p[3]), '.', ms=3, color=color, alpha=.5, zorder=2)
-        ax.set_title(f'{named(s)}, ' + (images_text(count[s]) if count[s][0] else 'each on its own images'), fontsize=8.5)
+        ax.set_title(f'{named(s)}\n' + (images_text(count[s]) if count[s][0] else 'each on its own images'), fontsize=8.5)
         ticks = sorted({v for key, v in x.items() if key in means[s]})
         ax.set_xscale('log'); ax.set_xticks(ticks, [str(t) for t in ticks]); ax.minorticks_off(); tidy(ax); ax.tick_params(axis='x', labelsize=7); ax.set_xlabel(xlabel, fontsize=8)
         ax.margins(x=.12)
@@ -1015,6 +1020,7 @@ def lineup_findings(grid: Grid, metric: str) -> list:
         x = {r.key: number(r) for r in runs.done}
         if len(set(x.values())) < 2: continue
         means, count = per_seed(runs, metric)
+        if what == 'training cameras': lines += color_finding(runs)
         for s in SETS:
             if not count[s][0]:
                 if means[s]: lines.append(f'{named(s).capitalize()}, {what}: the runs share fewer than ten test images, so numbers of {what} cannot be compared.')
@@ -1030,6 +1036,15 @@ def lineup_findings(grid: Grid, metric: str) -> list:
                 lines.append(f'{named(s).capitalize()}, {arch}, from {x[few]} to {x[many]} {what} ({images_text(count[s])}, {len(seeds)} seed{"s"*(len(seeds) > 1)}): '
                              f'{METRICS[metric]} {interval_text(change, half)}{sure}; best mean with {x[best]}.')
     return lines
+
+def color_finding(grid: Grid) -> list:
+    "Splits whose unseen cameras' colours had very different numbers of optimiser steps to be fitted in"
+    steps = {}
+    for r in grid.done: steps[place_name(r.config.split)] = r.results.about['color_epochs']*max(1, r.about['samples']['novel_view']//r.config.batch_size)
+    few, many = (f(steps, key=steps.get) for f in (min, max))
+    if steps[many] < 3*steps[few] or last_stage(grid) == STAGES[0]: return []
+    return [f"Careful between splits: the colours of unseen cameras are fitted for some epochs of the test cameras' images, which is {steps[few]} optimiser steps for {few} and {steps[many]} for {many}. "
+            f'Where the steps are few, colours are not fitted to the end, and error on test cameras rises for that reason alone.']
 
 def set_findings(grid: Grid, metric: str, to: str) -> list:
     "How hard the three sets are for `to`"
