@@ -897,7 +897,7 @@ def plot_camera_errors(
     if not each: return note_figure(f'Error per camera: the grid has no finished run of {arch}' + (f' on split {split}' if split else '') + ' with all cameras and segments.')
     runs = grid.only(arch=arch, split=split, n_cameras=0, n_segments=0).done
     values = [r['value'] for rows in each.values() for r in rows]
-    fig = Figure(figsize=(2.9*len(each) + .7, 3.55), layout='constrained')
+    fig = Figure(figsize=(2.7*len(each) + .7, 3.75), layout='constrained')
     axes = fig.subplots(1, len(each), squeeze=False)[0]
     for ax, (s, rows) in zip(axes, each.items()):
         rig_axes(ax)
@@ -905,11 +905,11 @@ def plot_camera_errors(
         rest = [a for c, a in runs[0].about['directions'].items() if c not in shown]
         if rest: ax.scatter(*on_page(rest), s=14, facecolor='white', edgecolor='#9aa0a6', lw=.8, zorder=2)
         at = on_page([(r['azimuth'], r['elevation']) for r in rows])
-        dots = ax.scatter(*at, c=[r['value'] for r in rows], s=115, cmap='YlOrRd_r' if metric in HIGHER else 'YlOrRd', vmin=min(values), vmax=max(values), edgecolor='#3c4043', lw=.6, zorder=3)
+        dots = ax.scatter(*at, c=[r['value'] for r in rows], s=90, cmap='YlOrRd_r' if metric in HIGHER else 'YlOrRd', vmin=min(values), vmax=max(values), edgecolor='#3c4043', lw=.6, zorder=3)
         for i, p in enumerate(at.T[:worst], 1): ax.text(*p, str(i), fontsize=7.5, fontweight='bold', ha='center', va='center', zorder=4, path_effects=[withStroke(linewidth=1.8, foreground='white')])
         n, m = min(r['images'] for r in rows), max(r['images'] for r in rows)
         ax.set_title(f"{named(s)}: {len(rows)} {'training' if s == 'novel_expression' else 'test'} cameras\n{n if n == m else f'{n} to {m}'} image{'s'*(m > 1)} each", fontsize=8.5)
-        ax.text(.5, -.02, 'worst: ' + ',  '.join(f"{i}: {r['camera']}, {r['value']:.3g}" for i, r in enumerate(rows[:worst], 1)), fontsize=6.5, ha='center', va='top', transform=ax.transAxes)
+        ax.text(.5, -.02, 'worst\n' + '\n'.join(f"{i}: {r['camera']}  {r['value']:.3g}" for i, r in enumerate(rows[:worst], 1)), fontsize=6.5, ha='center', va='top', transform=ax.transAxes)
     bar = fig.colorbar(dots, ax=axes, shrink=.8, pad=.01); bar.set_label(METRICS[metric], fontsize=8); bar.ax.tick_params(labelsize=7)
     fig.suptitle(f'{grid.subject}, {arch}, {place_name(split)}, {method or last_stage(grid)}, {len(runs)} seed{"s"*(len(runs) > 1)}', fontsize=9)
     return fig
