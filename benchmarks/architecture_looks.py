@@ -1,7 +1,7 @@
 """What trained networks of every architecture look like: spatial biases, warp fields, and one texture decoded by each.
 
-    dam_ablate GRID --preset study          # trains the runs, among others
-    python benchmarks/architecture_looks.py GRID nbs/results
+    dam_ablate OUT --preset study           # trains the runs, among others
+    python benchmarks/architecture_looks.py OUT/runs nbs/results
 
 Writes architectures.npz and architectures.json, which 05_architectures shows. The sample: in the middle frame of the
 unseen expressions, what the most frontal training camera saw.
@@ -57,6 +57,6 @@ def main(
     segment, camera, frame, iterations = samples.pop()
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
     about = dict(about=f'Synthetic quickstart capture, split {split}, seed {seed}, {iterations} iterations each, as trained; {device}, torch {torch.__version__}.',
-                 command='python benchmarks/architecture_looks.py GRID nbs/results', sample=dict(segment=segment, camera=camera, frame=frame), iterations=iterations, screen=screen)
+                 command='python benchmarks/architecture_looks.py OUT/runs nbs/results', sample=dict(segment=segment, camera=camera, frame=frame), iterations=iterations, screen=screen)
     with atomic_path(Path(out)/'architectures.npz') as tmp, open(tmp, 'wb') as f: np.savez_compressed(f, **arrays)
     with atomic_path(Path(out)/'architectures.json') as tmp: Path(tmp).write_text(json.dumps(about, indent=1))
