@@ -1,6 +1,6 @@
 """What trained networks of every architecture look like: spatial biases, warp fields, and one texture decoded by each.
 
-    dam_ablate OUT --preset study           # trains the runs, among others
+    dam_ablate --out OUT --preset study          # trains the runs, among others
     python benchmarks/architecture_looks.py OUT/runs nbs/results
 
 Writes architectures.npz and architectures.json, which 05_architectures shows. The sample: in the middle frame of the

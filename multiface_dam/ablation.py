@@ -11,9 +11,9 @@ __all__ = ['RESULT_FILES', 'UNREADABLE', 'HIGHER', 'T95', 'LOOKS', 'READING', 'G
            'place_name', 'verdict', 'markdown_table', 'compare_table', 'nothing_to_compare', 'summary_table', 'look_of',
            'note_figure', 'tidy', 'standard_splits', 'grid_splits', 'draw_splits', 'on_page', 'rig_axes',
            'plot_compare', 'forest_row', 'forest_axes', 'limits', 'per_seed', 'images_text', 'plot_lineup',
-           'plot_cameras', 'camera_lineup', 'train_segments', 'segment_lineup', 'plot_segments', 'plot_view_expression',
-           'most_tested', 'camera_errors', 'plot_camera_errors', 'mean_maps', 'mean_texture', 'plot_uv_errors',
-           'findings', 'interval_text', 'compare_findings', 'lineup_findings', 'color_finding', 'set_findings',
+           'plot_cameras', 'camera_lineup', 'thinned_splits', 'train_segments', 'segment_lineup', 'plot_segments',
+           'plot_view_expression', 'most_tested', 'camera_errors', 'plot_camera_errors', 'mean_maps', 'mean_texture',
+           'plot_uv_errors', 'findings', 'interval_text', 'compare_findings', 'lineup_findings', 'set_findings',
            'camera_findings', 'published_finding', 'write_ablation_report', 'sheets_html', 'runs_html',
            'preset_configs', 'listed', 'cluster_executor', 'ablate', 'dam_ablate']
 
@@ -751,7 +751,7 @@ def images_text(count: tuple) -> str:
 def plot_lineup(
     grid: Grid,             # the runs to line up
     x: dict,                # {key of a run: position}
-    lines_of,               # of a key: the lines it belongs to, each (arch, label, dashed)
+    line_of,                # of a key: the line it belongs to, (arch, label)
     xlabel: str,
     metric: str = 'screen', # of `METRICS`
     method: str = '',       # of `STAGES`; the last if not given
@@ -763,14 +763,14 @@ def plot_lineup(
     for ax, s in zip(fig.subplots(1, len(sets), squeeze=False)[0], sets):
         lines = {}
         for key, seeds in means[s].items():
-            for l in lines_of(key): lines.setdefault(l, []).append((x[key], *mean_interval(seeds.values())[:2], seeds.values()))
-        order = sorted(lines, key=lambda l: (arch_rank(l[0]), l[2], l[1]))
+            lines.setdefault(line_of(key), []).append((x[key], *mean_interval(seeds.values())[:2], seeds.values()))
+        order = sorted(lines, key=lambda l: (arch_rank(l[0]), l[1]))
         for k, l in enumerate(order):
             (color, marker), points = look_of(l[0]), sorted(lines[l], key=lambda p: p[0])
             shift = 1 + .018*(k - (len(order) - 1)/2)                 # error bars side by side
             at = np.array([p[0] for p in points])*shift
             ax.errorbar(at, [p[1] for p in points], [0 if math.isnan(p[2]) else p[2] for p in points], color=color, marker=marker, ms=6, lw=1.4, capsize=2.5,
-                        ls='none' if not count[s][0] else '--' if l[2] else '-', mfc='white' if l[2] else color, label=l[1], zorder=3)
+                        ls='-' if count[s][0] else 'none', label=l[1], zorder=3)
             for a, p in zip(at, points): ax.plot([a]*len(p[3]), list(p[3]), '.', ms=3, color=color, alpha=.5, zorder=2)
         ax.set_title(f'{named(s)}\n' + (images_text(count[s]) if count[s][0] else 'each on its own images'), fontsize=8.5)
         ticks = sorted({v for key, v in x.items() if key in means[s]})
@@ -787,23 +787,25 @@ def plot_cameras(
     grid: Grid,
     metric: str = 'screen', # of `METRICS`
     method: str = '',       # of `STAGES`; the last if not given
+    split: str = '',        # the runs of this split, which keep its test cameras; '': the splits beside each other, each with all its training cameras
 ) -> Figure:
-    "Error against the number of training cameras, on images that all splits have in common; mean ± spread over seeds"
-    grid = camera_lineup(grid)
+    "Error against the number of training cameras, on images that all these runs have in common; mean ± spread over seeds"
+    grid = camera_lineup(grid, split)
     x = {r.key: len(r.about['train_cameras']) for r in grid.done}
-    if len(set(x.values())) < 2: return note_figure('Error against training cameras: the grid needs finished runs with at least two numbers of training cameras.')
-    thinned = {k[:2] for k in x if k[2]}
-    def lines_of(key):
-        arch, split, cams, _ = key
-        return [(arch, arch, False)]*(not cams) + [(arch, f'{arch}, fewer training cameras of {split}', True)]*((arch, split) in thinned)
-    return plot_lineup(grid, x, lines_of, 'training cameras', metric, method)
+    if len(set(x.values())) < 2: return note_figure('Error against training cameras: the grid needs finished runs with at least two numbers of training cameras' + (f' on {split}.' if split else '.'))
+    title = f'training cameras (test cameras of {split})' if split else 'training cameras (cam3 to cam0)'
+    return plot_lineup(grid, x, lambda key: (key[0], key[0]), title, metric, method)
 
-def camera_lineup(grid: Grid) -> Grid:
-    "The runs that differ in cameras: those with all training segments, of architectures with two numbers of cameras or more"
-    grid = Grid({r.name: r for r in grid.only(n_segments=0).done})
+def camera_lineup(grid: Grid, split: str = '') -> Grid:
+    "The runs that differ in cameras: of one split, or of all splits without those that use fewer cameras than they could"
+    grid = grid.only(n_segments=0, split=split) if split else grid.only(n_segments=0, n_cameras=0)
     numbers = {}
     for r in grid.done: numbers.setdefault(r.config.arch, set()).add(len(r.about['train_cameras']))
-    return grid.only(arch=[a for a, n in numbers.items() if len(n) > 1])
+    return Grid({r.name: r for r in grid.done if len(numbers[r.config.arch]) > 1})
+
+def thinned_splits(grid: Grid) -> list:
+    "Splits that were also trained on fewer cameras"
+    return sorted({r.config.split for r in grid.done if r.config.n_cameras})
 
 # %% ../nbs/10_ablation.ipynb #ae694514
 def train_segments(run: GridRun) -> int:
@@ -826,7 +828,7 @@ def plot_segments(
     grid = segment_lineup(grid)
     x = {r.key: train_segments(r) for r in grid.done}
     if len(set(x.values())) < 2: return note_figure('Error against training segments: the grid needs finished runs with at least two values of n_segments.')
-    return plot_lineup(grid, x, lambda k: [(k[0], f'{k[0]}, {place_name(k[1])}', False)], 'training segments (expressions, sentences)', metric, method)
+    return plot_lineup(grid, x, lambda k: (k[0], f'{k[0]}, {place_name(k[1])}'), 'training segments (expressions, sentences)', metric, method)
 
 # %% ../nbs/10_ablation.ipynb #1c7ac0cc
 def plot_view_expression(
@@ -1016,11 +1018,11 @@ def compare_findings(grid: Grid, metric: str, to: str) -> list:
 def lineup_findings(grid: Grid, metric: str) -> list:
     "What more cameras and more segments change, for each architecture, on shared images and paired by seed"
     lines = []
-    for what, runs, number in (('training cameras', camera_lineup(grid), lambda r: len(r.about['train_cameras'])), ('training segments', segment_lineup(grid), train_segments)):
+    cameras = lambda r: len(r.about['train_cameras'])
+    for what, runs, number in (*(('training cameras', camera_lineup(grid, s), cameras) for s in thinned_splits(grid)), ('training cameras', camera_lineup(grid), cameras), ('training segments', segment_lineup(grid), train_segments)):
         x = {r.key: number(r) for r in runs.done}
         if len(set(x.values())) < 2: continue
         means, count = per_seed(runs, metric)
-        if what == 'training cameras': lines += color_finding(runs)
         for s in SETS:
             if not count[s][0]:
                 if means[s]: lines.append(f'{named(s).capitalize()}, {what}: the runs share fewer than ten test images, so numbers of {what} cannot be compared.')
@@ -1036,15 +1038,6 @@ def lineup_findings(grid: Grid, metric: str) -> list:
                 lines.append(f'{named(s).capitalize()}, {arch}, from {x[few]} to {x[many]} {what} ({images_text(count[s])}, {len(seeds)} seed{"s"*(len(seeds) > 1)}): '
                              f'{METRICS[metric]} {interval_text(change, half)}{sure}; best mean with {x[best]}.')
     return lines
-
-def color_finding(grid: Grid) -> list:
-    "Splits whose unseen cameras' colours had very different numbers of optimiser steps to be fitted in"
-    steps = {}
-    for r in grid.done: steps[place_name(r.config.split)] = r.results.about['color_epochs']*max(1, r.about['samples']['novel_view']//r.config.batch_size)
-    few, many = (f(steps, key=steps.get) for f in (min, max))
-    if steps[many] < 3*steps[few] or last_stage(grid) == STAGES[0]: return []
-    return [f"Careful between splits: the colours of unseen cameras are fitted for some epochs of the test cameras' images, which is {steps[few]} optimiser steps for {few} and {steps[many]} for {many}. "
-            f'Where the steps are few, colours are not fitted to the end, and error on test cameras rises for that reason alone.']
 
 def set_findings(grid: Grid, metric: str, to: str) -> list:
     "How hard the three sets are for `to`"
@@ -1098,7 +1091,8 @@ def write_ablation_report(
         figure(plot_compare(grid), 'forest plot of the change to base for each architecture and set, with the published results', 'Change of the screen loss, beside the published results of the release.'),
         '<h2>How many cameras, how many expressions</h2>',
         figure(draw_splits(*grid_splits(grid)), 'training and test cameras on the rig', 'Test cameras are chosen by farthest-point spacing, nested. The counts of cam0 and cam3 are the report\'s, the two between are ours.'),
-        figure(plot_cameras(grid), 'error against number of training cameras', 'Error against training cameras; mean and standard deviation over seeds, dots are seeds.'),
+        *(figure(plot_cameras(grid, split=s), f'error against number of training cameras, test cameras of {s}', f'Error on the test cameras of {s} against training cameras; mean and standard deviation over seeds, dots are seeds.') for s in thinned_splits(grid)),
+        figure(plot_cameras(grid), 'error against number of training cameras', 'Error against training cameras, split by split, on the images they share; mean and standard deviation over seeds, dots are seeds.'),
         figure(plot_segments(grid), 'error against number of training segments', 'Error against training segments.'),
         '<h2>Views and expressions</h2>',
         figure(plot_view_expression(grid), 'novel view against novel expression', 'One small mark a run.'),
@@ -1187,9 +1181,9 @@ def ablate(
 ) -> Grid:
     "Capture, grid and report; what is finished is not done again"
     out = Path(out)
-    configs = preset_configs(preset, capture or out/'capture', out/'runs', **settings)    # errors before anything is made
+    configs = preset_configs(preset, capture or out/'quickstart_capture', out/'runs', **settings)    # errors before anything is made
     executor = cluster_executor(cluster, out/'jobs', options) if cluster else None
-    if not capture: synthesize(out/'capture', preset='quickstart', seed=0, device=pick_device(settings.get('device', 'auto')), progress=progress)
+    if not capture: synthesize(out/'quickstart_capture', preset='quickstart', seed=0, device=pick_device(settings.get('device', 'auto')), progress=progress)
     cores = os.cpu_count() or 1
     workers = min(workers or min(cores, 8), len(configs))
     print(f'{len(configs)} runs' + (f', jobs of submitit ({cluster})' if cluster else f', {workers} at a time'), flush=True)
@@ -1197,7 +1191,7 @@ def ablate(
     if cluster or workers == 1: grid = run_grid(configs, executor, evaluation, progress)
     else:
         with process_pool(workers, max(1, cores//workers)) as pool: grid = run_grid(configs, pool, evaluation, progress)
-    try: texture = mean_texture(capture or out/'capture')
+    try: texture = mean_texture(capture or out/'quickstart_capture')
     except (OSError, ValueError): texture = None
     given = ' '.join(f"--{k} {','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in dict(preset=preset, **settings).items() if v and v != 'auto')
     path = write_ablation_report(grid, out, f'dam_ablate {given}', texture)
@@ -1208,7 +1202,7 @@ def ablate(
 @call_parse
 def dam_ablate(
     out: str = 'ablation',     # directory for capture, runs and report; the same command goes on where it stopped
-    capture: str = '',         # directory of a capture ('': the synthetic quickstart capture is filmed into OUT/capture)
+    capture: str = '',         # directory of a capture ('': the synthetic quickstart capture is filmed into OUT/quickstart_capture)
     preset: str = 'small',     # small (12 runs, 15 minutes on 2 CPU cores) or study (69 runs, for a GPU)
     archs: str = '',           # architectures, separated by commas; this and the next four replace the preset's grid by their product
     splits: str = '',          # camera splits: cam0 to cam3, or numbers of test cameras
