@@ -15,7 +15,7 @@ setup(
     packages=find_packages(include=[cfg['lib_path'], cfg['lib_path'] + '.*']), include_package_data=True,
     package_data={cfg['lib_path']: ['assets/*']}, python_requires='>=' + cfg['min_python'], zip_safe=False,
     install_requires=cfg['requirements'].split(),
-    extras_require=dict(dev=cfg['dev_requirements'].split(), rig=cfg['rig_requirements'].split(), cluster=cfg['cluster_requirements'].split()),
+    extras_require={k.removesuffix('_requirements'): v.split() for k, v in cfg.items() if k.endswith('_requirements')},
     entry_points={'console_scripts': cfg['console_scripts'].split(), 'nbdev': [f"{cfg['lib_path']}={cfg['lib_path']}._modidx:d"]},
     classifiers=['Programming Language :: Python :: 3', 'Intended Audience :: Science/Research',
                  'Topic :: Scientific/Engineering :: Image Processing'])
