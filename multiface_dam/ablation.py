@@ -8,14 +8,14 @@ __all__ = ['RESULT_FILES', 'UNREADABLE', 'HIGHER', 'T95', 'LOOKS', 'READING', 'G
            'run_one', 'grid_configs', 'InProcess', 'process_pool', 'run_grid', 'report', 'GridRun', 'read_run', 'Grid',
            'load_grid', 'pack_grid', 'shrink', 'unpack_grid', 'cells', 'last_stage', 'common_images', 'mean_interval',
            'summary', 'compare', 'published_results', 'compare_published', 'named', 'arch_rank', 'arch_order',
-           'place_name', 'verdict', 'markdown_table', 'compare_table', 'nothing_to_compare', 'summary_table', 'look_of',
-           'note_figure', 'tidy', 'standard_splits', 'grid_splits', 'draw_splits', 'on_page', 'rig_axes',
-           'plot_compare', 'forest_row', 'forest_axes', 'limits', 'per_seed', 'images_text', 'plot_lineup',
-           'plot_cameras', 'camera_lineup', 'thinned_splits', 'train_segments', 'segment_lineup', 'plot_segments',
-           'plot_view_expression', 'most_tested', 'camera_errors', 'plot_camera_errors', 'mean_maps', 'mean_texture',
-           'plot_uv_errors', 'findings', 'interval_text', 'compare_findings', 'lineup_findings', 'set_findings',
-           'camera_findings', 'published_finding', 'write_ablation_report', 'sheets_html', 'runs_html',
-           'preset_configs', 'listed', 'cluster_executor', 'ablate', 'dam_ablate']
+           'place_name', 'verdict', 'compare_table', 'nothing_to_compare', 'summary_table', 'look_of', 'note_figure',
+           'tidy', 'standard_splits', 'grid_splits', 'draw_splits', 'on_page', 'rig_axes', 'plot_compare', 'forest_row',
+           'forest_axes', 'limits', 'per_seed', 'images_text', 'plot_lineup', 'plot_cameras', 'camera_lineup',
+           'thinned_splits', 'train_segments', 'segment_lineup', 'plot_segments', 'plot_view_expression', 'most_tested',
+           'camera_errors', 'plot_camera_errors', 'mean_maps', 'mean_texture', 'plot_uv_errors', 'findings',
+           'interval_text', 'compare_findings', 'lineup_findings', 'set_findings', 'camera_findings',
+           'published_finding', 'write_ablation_report', 'sheets_html', 'runs_html', 'preset_configs', 'listed',
+           'cluster_executor', 'ablate', 'dam_ablate']
 
 # %% ../nbs/10_ablation.ipynb #ab96c7fb
 import csv, hashlib, html, itertools, json, math, os, time, traceback, zipfile, zlib
@@ -37,7 +37,7 @@ from .synthetic import synthesize
 from .architectures import ARCHITECTURES
 from .losses import LossWeights
 from .training import MAY_CHANGE, Run, TrainConfig, auto_exposure, pick_device, sample_sheet, to_display, train
-from .evaluation import METRICS, SETS, STAGES, Results, evaluate, html_head, html_table, load_results, loader, picture, thin
+from .evaluation import METRICS, SETS, STAGES, Results, evaluate, html_head, html_table, load_results, loader, markdown_table, picture, thin
 
 # %% ../nbs/10_ablation.ipynb #d4053081
 def write_json(path, value):
@@ -148,7 +148,8 @@ def run_one(
             raise ValueError(f'{out}: the run there has {run.iteration} iterations, {config.iterations} are asked; use another directory, or remove it')
         seconds = time.time() - began
         def keep(adapted, results):
-            np.savez_compressed(out/'evaluation'/'uv_errors.npz', **uv_errors(adapted, evaluation.get('max_samples', 0)))
+            maps = uv_errors(adapted, evaluation.get('max_samples', 0))
+            with atomic_path(out/'evaluation'/'uv_errors.npz') as tmp, open(tmp, 'wb') as f: np.savez_compressed(f, **maps)
             for s in SETS:
                 if picks := best_median_worst(adapted, results, s):
                     with atomic_path(out/'evaluation'/f'{s}.png') as tmp: sample_sheet(adapted, picks).savefig(tmp, format='png', dpi=100)
@@ -519,15 +520,6 @@ def verdict(
     if not math.isfinite(row['half']): return 'one seed'
     if abs(row['change']) <= row['half']: return 'within chance'
     return 'better' if (row['change'] > 0) == (metric in HIGHER) else 'worse'
-
-def markdown_table(
-    head: list,         # of column titles
-    rows: list,         # of lists of strings
-    text: int = 2,      # columns that are aligned left
-) -> str:
-    "A table in Markdown"
-    lines = [head, ['---']*text + ['---:']*(len(head) - text), *rows]
-    return '\n'.join('| ' + ' | '.join(l) + ' |' for l in lines)
 
 # %% ../nbs/10_ablation.ipynb #001ac891
 def compare_table(

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['SETS', 'STAGES', 'BASELINES', 'MIN_COLOR_STEPS', 'METRICS', 'STYLE', 'face_mask', 'masked_scores', 'baseline_output',
            'ColorFit', 'fit_colors', 'loader', 'apply_fit', 'score', 'score_batch', 'fit_parameters', 'adapt_colors',
-           'adapt_encoder', 'Results', 'load_results', 'thin', 'evaluate', 'html_head', 'picture', 'html_table',
-           'dam_evaluate']
+           'adapt_encoder', 'markdown_table', 'Results', 'load_results', 'thin', 'evaluate', 'html_head', 'picture',
+           'html_table', 'dam_evaluate']
 
 # %% ../nbs/08_evaluation.ipynb #7036f422
 import base64, copy, csv, html, io, json, warnings
@@ -194,6 +194,16 @@ def adapt_encoder(run: Run, epochs: int = 10, lr: float = 3e-4, progress: bool =
     fit_parameters(run, list(run.model.encoder.parameters()), run.sets['novel_expression'], epochs, lr, 'adapt encoder', progress)
 
 # %% ../nbs/08_evaluation.ipynb #69a94a27
+def markdown_table(
+    head: list,         # of column titles
+    rows: list,         # of lists of strings
+    text: int = 2,      # columns that are aligned left
+) -> str:
+    "A table in Markdown"
+    lines = [head, ['---']*text + ['---:']*(len(head) - text), *rows]
+    return '\n'.join('| ' + ' | '.join(l) + ' |' for l in lines)
+
+# %% ../nbs/08_evaluation.ipynb #f3b5acd9
 METRICS = dict(screen='screen loss', tex='texture loss', verts='vertex loss', psnr='PSNR [dB]', ssim='SSIM')
 
 class Results:
@@ -225,7 +235,7 @@ class Results:
         lines = [[r['set'].replace('_', ' '), r['method'], str(r['images']), *(self.format(r, k) for k in METRICS)] for r in self.table()]
         about = self.about
         title = f"*{'Synthetic capture ' if about['synthetic'] else ''}{about['capture']}, {about['arch']}, split {about['split']}, {about['iterations']} iterations*\n\n"
-        return title + '\n'.join('| ' + ' | '.join(l) + ' |' for l in [head, ['---']*3 + ['---:']*len(METRICS), *lines])
+        return title + markdown_table(head, lines, 3)
 
     def save(self, path):
         "`results.json` (means, how they were made) and `images.csv` (every image), each written atomically"
