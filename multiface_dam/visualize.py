@@ -56,15 +56,16 @@ def video_writer(
         if shape is None:
             shape = frame.shape
             size = f'{shape[1] + shape[1] % 2}x{shape[0] + shape[0] % 2}'
-            command = (f'{fps} -f rawvideo -pix_fmt rgb24 -s {size} -i - -an -vf scale=out_color_matrix=bt709:out_range=tv -c:v libx264 -crf {crf} '
-                       '-pix_fmt yuv420p -colorspace bt709 -color_primaries bt709 -color_trc bt709 -movflags +faststart').split()
+            command = (f'{fps} -f rawvideo -pix_fmt rgb24 -s {size} -i - -an -vf scale=out_color_matrix=bt709:out_range=tv,setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709 '
+                       f'-c:v libx264 -crf {crf} -pix_fmt yuv420p -colorspace bt709 -color_primaries bt709 -color_trc bt709 -movflags +faststart').split()
             try: ffmpeg = subprocess.Popen([exe, '-y', '-loglevel', 'error', '-framerate', *command, '-metadata', f'comment={mark}', str(tmp)],
                                            stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True)   # Ctrl-C is for us alone
             except OSError as e: raise FileNotFoundError(f'{exe}: expected the program ffmpeg, found {e.strerror}; pip install imageio-ffmpeg, or correct IMAGEIO_FFMPEG_EXE') from e
         if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape != shape: raise ValueError(f'{path}: expected frames {shape} uint8, found {frame.shape} {frame.dtype}')
         try: ffmpeg.stdin.write(np.pad(frame, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), 'edge').tobytes())
         except OSError as e: ffmpeg.wait(); stop(e)
-    exe = find_ffmpeg()
+    exe, path = find_ffmpeg(), Path(path)
+    for left in path.parent.glob(f'.{path.stem}-????????{path.suffix}'): left.unlink(missing_ok=True)   # of a process that was killed
     with atomic_path(path) as tmp, tempfile.TemporaryFile() as log:
         try:
             yield write
@@ -108,7 +109,8 @@ def compose(
 ) -> np.ndarray:              # (H,W,3) uint8, even H and W
     "Panels side by side under a title"
     h, w = size or next(p.shape[:2] for _, p in panels if not isinstance(p, str))
-    gap, inner = 4, len(panels)*w + (len(panels) - 1)*4
+    gap = 4
+    inner = len(panels)*w + (len(panels) - 1)*gap
     W = max(MIN_WIDTH, inner); W += W % 2
     s = int(np.clip(W/46, 13, 30))                           # pixels of a letter
     top = [s//2, s//2 + int(1.5*s), s//2 + int(3.2*s)]         # of the two lines and the labels
@@ -121,7 +123,7 @@ def compose(
         taken = _font(s).getlength(right) + s if right else 0
         draw.text((s, y), fit_text(left, font, room - taken), TEXT, font)
         draw.text((W - s, y), right, FAINT, _font(s), anchor='ra')
-    x, y = (W - inner)//2, H - h - (H - h - top[2] - int(1.5*s))
+    x, y = (W - inner)//2, top[2] + int(1.5*s)
     small = _font(max(12, int(.85*s)))
     for label, image in panels:
         draw.text((x + w/2, top[2]), fit_text(label, small, w), FAINT, small, anchor='ma')
@@ -154,7 +156,7 @@ class View(torch.utils.data.Dataset):
     "The usable frames of a segment, in order, with a camera's photos where it has any"
     def __init__(self, run: Run, segment: str, camera: str = None, max_frames: int = 0):
         self.capture, self.data, self.size, self.segment, self.camera = run.capture, run.sets['train'], run.size, segment, camera
-        self.rows = [i for i, (s, _) in enumerate(run.capture.frame_list) if s == segment and run.capture.usable[i]][:max_frames or None]
+        self.rows = [int(i) for i in np.flatnonzero(run.capture.usable) if run.capture.frame_list[i][0] == segment][:max_frames or None]
         self.there = run.capture.has_photo[self.rows, list(run.capture.cameras).index(camera)] if camera else np.zeros(len(self.rows), bool)
 
     def __len__(self): return len(self.rows)
@@ -264,8 +266,7 @@ def view_pictures(
     segment, cam = view.segment, view.camera
     known, known_cam, name = seen(run, segment, cam)
     fitted = look.fit is not None and cam in look.fit.sums
-    about = f'camera {cam} ({_words(known_cam)}' + ('' if known_cam else ', colours fitted)' if fitted else ', colours not fitted)')
-    about += ')'*known_cam
+    about = f"camera {cam} ({_words(known_cam)}{'' if known_cam else ', colours fitted' if fitted else ', colours not fitted'})"
     right = ', '.join(filter(None, [name.replace('_', ' '), 'synthetic'*look.synthetic, 'no photos'*(not view.there.any())]))
     index = run.model.camera_index([cam]).to(run.device) if cam in run.model.cameras else None   # else: no colour correction
     for b in batches(run, view if only is None else torch.utils.data.Subset(view, only), batch_size):
@@ -309,11 +310,16 @@ def sheet(
     views: list,          # of `View`
     look: Look,
     n: int = 6,           # rows
-) -> np.ndarray:          # (H,W,3) uint8; None where there are no photos
-    "Rows of photo | render | difference"
-    samples = [(v, i) for v in views for i in np.flatnonzero(v.there)]
-    if not samples: return None
-    return np.concatenate([next(view_pictures(run, v, look, [int(i)])) for v, i in spread(samples, n)])
+    on_row=None,          # called after each
+) -> np.ndarray:          # (H,W,3) uint8
+    "Rows of photo | render | difference, samples that have a photo"
+    samples = [(v, int(i)) for v in views for i in np.flatnonzero(v.there)]
+    if not samples: raise ValueError('a sheet needs a view with photos')
+    out = []
+    for v, i in spread(samples, n):
+        out += view_pictures(run, v, look, [i])
+        if on_row: on_row()
+    return np.concatenate(out)
 
 def write_image(path, image: np.ndarray, mark: str = ''):
     "A JPEG with a comment, whole or not at all"
@@ -331,8 +337,8 @@ def orbit_camera(
     focus = rig_focus(cams)
     target = pose[:, :3].T @ (focus - pose[:, 3])
     eye = target + np.median([np.linalg.norm(c.center - focus) for c in cams])*angles_to_direction(azimuth, elevation)
-    (h, w), f = run.size, np.median([c.resize(run.size).K[[0, 1], [0, 1]] for c in cams], 0)
-    return Camera('orbit', [[f[0], 0, w/2], [0, f[1], h/2], [0, 0, 1]], *look_at(eye, target), size=run.size)
+    (h, w), f = (run.size[0], round(1.25*run.size[0])), np.median([c.resize(run.size).K[[0, 1], [0, 1]] for c in cams], 0)
+    return Camera('orbit', [[f[0], 0, w/2], [0, f[1], h/2], [0, 0, 1]], *look_at(eye, target), size=(h, w))
 
 @torch.no_grad()
 def orbit_pictures(
@@ -361,10 +367,11 @@ def orbit_pictures(
         t = torch.as_tensor(at[part] - low, dtype=z.dtype, device=z.device)[:, None]
         out = run.model.decode(torch.lerp(z[low], z[np.minimum(low + 1, len(z) - 1)], t), torch.as_tensor(v, device=z.device))
         M = torch.as_tensor(np.stack([projection_matrix(c, still) for c in cams]), device=z.device)
-        image = display_colors(render_output(out, run.norm, run.topology, M, run.size)[0], look.viewing.gain)
+        image = display_colors(render_output(out, run.norm, run.topology, M, cams[0].size)[0], look.viewing.gain)
         near = np.degrees(np.arccos(np.clip(v @ trained.T, -1, 1).max(1)))
         for k, i in enumerate(part):
-            about = f'free viewpoint, {np.degrees(angles[0][i]):+.0f}° across, {np.degrees(angles[1][i]):+.0f}° up'
+            a, e = (round(float(np.degrees(x[i]))) for x in angles)
+            about = f'free viewpoint, azimuth {a:+d}°, elevation {e:+d}°'
             yield compose([(f'nearest training camera {near[k]:.0f}° away', look.panel(image[k]))], (f'{view.segment} ({_words(known)})', 'synthetic'*look.synthetic), (about, ''))
 
 # %% ../nbs/14_visualize.ipynb #20cc98f0
@@ -373,11 +380,11 @@ def as_list(asked) -> list:
     return [a.strip() for a in asked.split(',') if a.strip()] if isinstance(asked, str) else list(asked)
 
 def no_such(what: str, asked: str, names) -> ValueError:
-    "The error for a name that is not there, with those that look like it"
+    "The error for a name that is not there, with those that look like it, or all"
     names = list(names)
     lower = {n.lower(): n for n in names} | {n.lower()[:len(asked)]: n for n in reversed(names)}
     near = list(dict.fromkeys(lower[m] for m in difflib.get_close_matches(asked.lower(), lower, 3, .5)))
-    return ValueError(f"{what} {asked!r}: there is none" + (f"; did you mean {' or '.join(near)}?" if near else '') + f" There are {', '.join(names)}")
+    return ValueError(f"{what} {asked!r}: there is none" + (f"; did you mean {' or '.join(near)}?" if near else f" among {', '.join(names)}"))
 
 def choose_segments(
     run: Run,
@@ -395,7 +402,7 @@ def choose_segments(
 
 def choose_cameras(
     run: Run,
-    asked='',  # names, or 'all'; '': one of training and three test cameras
+    asked='',  # names, or 'all'; '': one of training and three test cameras that see the face
 ) -> list:
     "Names of cameras"
     names, asked = list(run.capture.cameras), as_list(asked)
@@ -403,8 +410,9 @@ def choose_cameras(
         if a != 'all' and a not in names: raise no_such('camera', a, names)
     if asked: return names if 'all' in asked else list(dict.fromkeys(asked))
     pose = run.capture.read_head_pose(*run.capture.frames[0])
-    frontal = max(run.split.train_cameras, key=lambda c: view_vector(run.capture.cameras[c], pose)[2])
-    return [frontal, *run.split.test_cameras[:3]]
+    front = {c: view_vector(run.capture.cameras[c], pose)[2] for c, there in zip(names, run.capture.has_photo.any(0)) if there}
+    test = [c for c in run.split.test_cameras if front.get(c, -1) > 0] or list(run.split.test_cameras)
+    return [max(run.split.train_cameras, key=lambda c: front.get(c, -1)), *test[:3]]
 
 # %% ../nbs/14_visualize.ipynb #9f2886f4
 def visualize(
@@ -443,30 +451,30 @@ def visualize(
     if not views: raise ValueError(f"nothing to show: no frames of {', '.join(segments)} by cameras {', '.join(cameras)}" + (f" are in {' or '.join(wanted)}" if wanted else ''))
     if videos or orbit: find_ffmpeg()
     look = make_look(run, cameras, height, difference, raw_colors, batch_size)
-    base = digest(run.model.state_dict(), [run.iteration, run.size, look.viewing, look.height, look.difference, raw_colors, fps, crf, _STYLE])
+    base = digest(run.model.state_dict(), [run.fingerprint(), run.size, look.viewing, look.height, look.difference, raw_colors, fps, crf, _STYLE])
 
-    jobs = []   # (path, mark, frames, pictures)
-    if videos: jobs += [(out/v.segment/f'{v.camera}.mp4', digest(base, v.camera, [run.capture.frame_list[r] for r in v.rows], v.there.tolist()), len(v),
-                         lambda v=v: view_pictures(run, v, look, batch_size=batch_size)) for v in views]
+    list_of = lambda v: [v.camera, [run.capture.frame_list[r] for r in v.rows], v.there.tolist()]
+    jobs = []   # (path, mark, pictures in it, function that writes it and calls its argument after each picture)
+    def add(path, n, write, *what): jobs.append((path, mark := digest(base, *what), n, lambda tick: write(path, mark, tick)))
+    if videos:
+        for v in views: add(out/v.segment/f'{v.camera}.mp4', len(v), lambda path, mark, tick, v=v:
+                            write_pictures(path, view_pictures(run, v, look, batch_size=batch_size), fps, crf, mark, tick), list_of(v))
     if orbit:
-        for s in dict.fromkeys(v.segment for v in views):
-            v, n = View(run, s, None, max_frames), round(6*fps)
-            jobs.append((out/s/'free_viewpoint.mp4', digest(base, [run.capture.frame_list[r] for r in v.rows]), max(n, len(v)),
-                         lambda v=v, n=n: orbit_pictures(run, v, look, n, n, batch_size=batch_size)))
-    todo = [j for j in jobs if force or not is_current(*j[:2])]
-    if progress: print(f'{len(views)} views of {len(set(v.segment for v in views))} segments by {len(set(v.camera for v in views))} cameras: {len(todo)} videos to draw, {len(jobs) - len(todo)} up to date', flush=True)
-    with tqdm(total=sum(j[2] for j in todo), unit='frame', disable=not progress, mininterval=1, dynamic_ncols=True) as bar:
-        for path, mark, _, pictures in todo:
-            bar.set_description(f'{path.parent.name[:24]}/{path.stem}')
-            write_pictures(path, pictures(), fps, crf, mark, bar.update)
-    paths = [j[0] for j in jobs]
+        n = max(1, round(6*fps))
+        for v in [View(run, s, None, max_frames) for s in dict.fromkeys(v.segment for v in views)]:
+            add(out/v.segment/'free_viewpoint.mp4', max(n, len(v)), lambda path, mark, tick, v=v:
+                write_pictures(path, orbit_pictures(run, v, look, n, n, batch_size=batch_size), fps, crf, mark, tick), list_of(v))
     for name in ('train', *SETS) if sheets else ():
-        own = [v for v in views if seen(run, v.segment, v.camera)[2] == name]
-        path, mark = out/f'sheet_{name}.jpg', digest(base, rows, [(v.camera, v.rows, v.there.tolist()) for v in own])
-        if not any(v.there.any() for v in own): continue
-        if force or not is_current(path, mark): write_image(path, sheet(run, own, replace(look, height=min(look.height, 384)), rows), mark)
-        paths.append(path)
-    return paths
+        own = [v for v in views if seen(run, v.segment, v.camera)[2] == name and v.there.any()]
+        if own: add(out/f'sheet_{name}.jpg', min(rows, sum(int(v.there.sum()) for v in own)), lambda path, mark, tick, own=own:
+                    write_image(path, sheet(run, own, replace(look, height=min(look.height, 384)), rows, tick), mark), rows, *map(list_of, own))
+    todo = [j for j in jobs if force or not is_current(*j[:2])]
+    if progress: print(f'{out}: {len(todo)} files to draw, {len(jobs) - len(todo)} are there and up to date', flush=True)
+    with tqdm(total=sum(j[2] for j in todo), unit='picture', disable=not (progress and todo), mininterval=1, dynamic_ncols=True) as bar:
+        for path, _, _, write in todo:
+            bar.set_description(f'{path.parent.name[:24]}/{path.stem}')
+            write(bar.update)
+    return [j[0] for j in jobs]
 
 _STYLE = 1   # of the pictures: one more makes old files be drawn anew
 
@@ -477,7 +485,7 @@ def dam_visualize(
     out: str = '',              # directory for the results ('': RUN/visualize)
     capture: str = '',          # directory of the capture, where it is not where it was
     segments: str = '',         # beginnings of names, separated by commas, or all ('': two of training and two held out)
-    cameras: str = '',          # names, separated by commas, or all ('': one of training and three test cameras)
+    cameras: str = '',          # names, separated by commas, or all ('': one of training and three test cameras that see the face)
     sets: str = '',             # of train, novel_view, novel_expression, novel_both, separated by commas ('': all)
     videos: store_true = False, # videos of photo, render and difference (default, with sheets, if none of the three is asked for)
     sheets: store_true = False, # a sheet of samples for each set
