@@ -9,7 +9,7 @@ __all__ = ['BAR', 'PANEL', 'TEXT', 'FAINT', 'MIN_WIDTH', 'DIFFERENCES', 'find_ff
            'as_list', 'no_such', 'choose_segments', 'choose_cameras', 'visualize', 'dam_visualize']
 
 # %% ../nbs/14_visualize.ipynb #84dd34df
-import copy, difflib, hashlib, io, json, shutil, subprocess, tempfile, warnings
+import copy, difflib, hashlib, json, shutil, subprocess, tempfile, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
