@@ -4,16 +4,17 @@
 
 # %% auto #0
 __all__ = ['DISPLAYS', 'PSNR_CAP', 'BETAS', 'METRICS', 'BASIC', 'REGIONS', 'MULTIFACE_REGIONS', 'TERMS', 'PAIR_STAGES',
-           'REGION_METRICS', 'LABELS', 'PAIRS_FORMAT', 'MAP_FORMAT', 'MAP_VERSION', 'Viewing', 'display_colors',
-           'crop_box', 'ssim_maps', 'possible_scales', 'ssim_scores', 'flip_map', 'jod', 'has_jod', 'metric_of',
-           'image_metrics', 'uv_ellipses', 'rig_regions', 'region_maps', 'region_weights', 'viewing_of', 'damage',
-           'same_loss_examples', 'run_name', 'fit_test_colors', 'quality_rows', 'Pairs', 'encode_jpeg', 'save_pairs',
-           'load_pairs', 'join_pairs', 'pairs_about', 'train_and_score', 'isotonic', 'weighted_quantile', 'Prediction',
-           'Needed', 'pair_arrays', 'LossQualityMap', 'leave_runs_out', 'ranks', 'spearman', 'rank_correlations',
-           'better_guide', 'misleading_pairs']
+           'REGION_METRICS', 'LABELS', 'PAIRS_FORMAT', 'MEAN_LABELS', 'MAP_FORMAT', 'MAP_VERSION', 'Viewing',
+           'display_colors', 'crop_box', 'ssim_maps', 'possible_scales', 'ssim_scores', 'flip_map', 'jod', 'has_jod',
+           'metric_of', 'image_metrics', 'uv_ellipses', 'rig_regions', 'region_maps', 'region_weights', 'viewing_of',
+           'damage', 'same_loss_examples', 'run_name', 'fit_test_colors', 'quality_rows', 'Pairs', 'encode_jpeg',
+           'save_pairs', 'load_pairs', 'join_pairs', 'pairs_about', 'pick_examples', 'score_checkpoint',
+           'train_and_score', 'set_means', 'isotonic', 'weighted_quantile', 'Prediction', 'Needed', 'pair_arrays',
+           'LossQualityMap', 'leave_runs_out', 'ranks', 'spearman', 'rank_correlations', 'better_guide',
+           'misleading_pairs']
 
 # %% ../nbs/09_quality.ipynb #f1a9383d
-import copy, hashlib, importlib, io, json, math, zipfile, zlib
+import hashlib, importlib, io, json, math, zipfile, zlib
 from collections import namedtuple
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
@@ -26,7 +27,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogFormatter
 
 from . import __version__
-from .geometry import atomic_path, FormatError, Topology
+from .geometry import atomic_path, FormatError, view_vector
 from .data import Capture, CaptureDataset, read_png, resize_image
 from .synthetic import HeadRig
 from .losses import denormalize_verts
@@ -385,7 +386,7 @@ def quality_rows(
     viewing: Viewing = None,    # `viewing_of(run)` if not given
     regions: bool = True,       # scores of eyes and mouth, too
     batch_size: int = 8,
-    on_image=None,              # called with (row, photo, render): the crop in display colours, (h,w,3) uint8
+    on_image=None,              # called with (row, photo, render, boxes): the crop in display colours, (h,w,3) uint8, and where the regions are in it
 ) -> list:                      # of dicts: `LABELS`, `TERMS`, metrics, regions' metrics
     "Losses and quality of a run's images; leaves the model and the random state as they were"
     if unknown := set(stages) - set(PAIR_STAGES): raise ValueError(f"stages {sorted(unknown)}: choose of {', '.join(PAIR_STAGES)}")
@@ -423,8 +424,14 @@ def _score_pairs(run, batch, out, viewing, metrics, maps, label, on_image) -> li
         rows.append(dict(label, segment=batch['exp'][i], camera=batch['cam_idx'][i], frame=batch['frame'][i], **terms, **s))
         if on_image and (box := crop_box(weights['face'][i, 0], viewing.margin)):
             t, b, l, r = box
-            on_image(rows[-1], *((display_colors(x[i:i+1, :, t:b, l:r], viewing.gain)[0].permute(1, 2, 0)*255).round().byte().cpu().numpy() for x in (photo, losses.image)))
+            crops = ((display_colors(x[i:i+1, :, t:b, l:r], viewing.gain)[0].permute(1, 2, 0)*255).round().byte().cpu().numpy() for x in (photo, losses.image))
+            on_image(rows[-1], *crops, {n: _fractions(weights[n][i, 0, t:b, l:r]) for n in maps})
     return rows
+
+def _fractions(weight: torch.Tensor) -> tuple:  # (h,w); top, bottom, left, right as fractions, NaN where there is nothing
+    "Where a region is in a crop, with a margin"
+    box = crop_box(weight > .5, .2)
+    return tuple(round(float(v/n), 4) for v, n in zip(box, np.repeat(weight.shape, 2))) if box else (math.nan,)*4
 
 # %% ../nbs/09_quality.ipynb #20c0f255
 PAIRS_FORMAT = 1
@@ -435,7 +442,7 @@ class Pairs:
     "Rows of loss and quality, example pictures, and how they were made"
     rows: list            # of dicts, as of `quality_rows`
     about: dict           # capture, synthetic, viewing, settings, version
-    examples: list = ()   # of dicts: row (index), photo, render (JPEG bytes)
+    examples: list = ()   # of dicts: row (index), photo, render (JPEG bytes), boxes {region: (top, bottom, left, right) as fractions of the picture}
 
     def where(self, **values) -> list:
         "Rows with these labels: `set='novel_view'`, `arch=('base', 'non')`"
@@ -477,6 +484,7 @@ def save_pairs(
         data = dict(arrays, about=np.array(json.dumps(dict(format=PAIRS_FORMAT, columns=columns, names=names, about=pairs.about))),
                     e_row=np.array([e['row'] for e in examples], np.uint32), e_photo=np.array([place[e['photo']] for e in examples], np.uint32),
                     e_render=np.array([place[e['render']] for e in examples], np.uint32),
+                    e_boxes=np.array([[e.get('boxes', {}).get(n, (np.nan,)*4) for n in REGIONS] for e in examples], np.float32).reshape(-1, len(REGIONS), 4),
                     e_ends=np.cumsum([len(b) for b in store]).astype(np.uint32), e_bytes=np.frombuffer(b''.join(store), np.uint8))
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **data)
@@ -505,7 +513,8 @@ def load_pairs(path) -> Pairs:
                 rows = [dict(zip(columns, v)) for v in zip(*columns.values(), strict=True)]
                 ends, data = f['e_ends'].tolist(), f['e_bytes'].tobytes()
                 parts = [data[a:b] for a, b in zip([0, *ends], ends)]
-                examples = [dict(row=int(r), photo=parts[p], render=parts[q]) for r, p, q in zip(f['e_row'], f['e_photo'], f['e_render'])]
+                examples = [dict(row=int(r), photo=parts[p], render=parts[q], boxes={n: tuple(round(x, 4) for x in v) for n, v in zip(REGIONS, b.tolist()) if not math.isnan(v[0])})
+                            for r, p, q, b in zip(f['e_row'], f['e_photo'], f['e_render'], f['e_boxes'], strict=True)]
                 if any(e['row'] >= len(rows) for e in examples): raise ValueError('an example without its row')
     except _UNREADABLE as e: raise FormatError(f'{path}: expected pairs of loss and quality (npz of save_pairs), found {type(e).__name__}: {str(e)[:100]}; make them again with benchmarks/quality_pairs.py') from e
     if newer: raise FormatError(f"{path}: expected pairs of format {PAIRS_FORMAT} or older, found {head['format']}; update multiface_dam")
@@ -531,11 +540,43 @@ def pairs_about(
     return dict(capture=run.capture.name, synthetic=(run.capture.root/'synthetic.json').exists(), image_size=list(run.size), tex_size=run.sets['train'].tex_size,
                 tone='white balance (1.25, 1, 1.45), one gain a capture, clip, gamma 2.2', viewing=asdict(viewing), device=device, version=__version__, torch=str(torch.__version__), **settings)
 
+def pick_examples(
+    capture: Capture,
+    crops: list,    # of (row, ...)
+    n: int,         # views a set
+) -> list:          # of `crops`
+    "Crops of the same views in every stage: from the front third of the cameras' directions, spread over the samples"
+    views = {}
+    for r, *_ in crops: views.setdefault(r['set'], {})[r['segment'], r['frame'], r['camera']] = None
+    chosen = set()
+    for s, keys in views.items():
+        keys = list(keys)
+        front = [view_vector(capture.cameras[c], capture.read_head_pose(g, f))[2] for g, f, c in keys]
+        best = np.sort(np.argsort(-np.array(front), kind='stable')[:max(n, len(keys)//3)])
+        chosen |= {(s, *keys[best[i]]) for i in np.linspace(0, len(best) - 1, min(n, len(best))).round().astype(int)}
+    return [c for c in crops if (c[0]['set'], c[0]['segment'], c[0]['frame'], c[0]['camera']) in chosen]
+
+def score_checkpoint(
+    run: Run,
+    viewing: Viewing = None,   # `viewing_of(run)` if not given
+    examples: int = 2,         # views a set whose pictures are kept
+    example_height: int = 160, # pixels, at most
+    about: dict = {},          # what else to remember
+    **options,                 # of `quality_rows`
+) -> Pairs:
+    "Rows and example pictures of a run as it is"
+    viewing, crops = viewing or viewing_of(run), []
+    rows = quality_rows(run, viewing=viewing, on_image=lambda *crop: crops.append(crop), **options)
+    where = {id(r): i for i, r in enumerate(rows)}
+    return Pairs(rows, pairs_about(run, viewing, **about), [
+        dict(row=where[id(r)], photo=encode_jpeg(photo, example_height), render=encode_jpeg(image, example_height), boxes={n: b for n, b in boxes.items() if not math.isnan(b[0])})
+        for r, photo, image, boxes in pick_examples(run.capture, crops, examples)])
+
 def train_and_score(
     config: TrainConfig,
     at: tuple,               # iterations to score at; the last is where training ends
     viewing: Viewing = None, # `viewing_of` the run if not given
-    examples: int = 2,       # pictures a set and iteration that are kept, always of the same images
+    examples: int = 2,       # views a set whose pictures are kept, the same at every iteration (`pick_examples`)
     example_height: int = 160, # pixels, at most
     progress: bool = False,
     **options,               # of `quality_rows`
@@ -559,20 +600,27 @@ def train_and_score(
         look = [viewing]
         def score(run):
             if look[0] is None: look[0] = viewing_of(run)
-            kept, seen, n = [], {}, options.get('max_samples', 40)
-            picks = {s: set(np.linspace(0, m - 1, min(examples, m)).round().astype(int).tolist()) for s in SETS if (m := min(n or len(run.sets[s]), len(run.sets[s])))}
-            rows = []
-            def keep(row, photo, image):
-                i = seen[row['set'], row['stage']] = seen.get((row['set'], row['stage']), -1) + 1
-                if i in picks.get(row['set'], ()): kept.append((row, encode_jpeg(photo, example_height), encode_jpeg(image, example_height)))
-            rows = quality_rows(run, viewing=look[0], on_image=keep, **options)
-            where = {id(r): i for i, r in enumerate(rows)}
-            have[run.iteration] = Pairs(rows, pairs_about(run, look[0], options=wanted), [dict(row=where[id(r)], photo=p, render=q) for r, p, q in kept])
+            have[run.iteration] = score_checkpoint(run, look[0], examples, example_height, dict(options=wanted), **options)
             save_pairs(file(run.iteration), have[run.iteration], 1 << 30)
         if passed in at and passed not in have:    # killed between the checkpoint and its score
             score(load_run(config.out, config.capture, config.device, in_memory=config.in_memory))
         train(config, progress, lambda run, row: score(run) if run.iteration in at and run.iteration not in have else None)
     return join_pairs([load_pairs(file(i)) for i in at])
+
+# %% ../nbs/09_quality.ipynb #7656c3c7
+MEAN_LABELS = ('run', 'arch', 'split', 'seed', 'iteration', 'set', 'stage')
+
+def set_means(
+    rows: list,
+) -> list:       # of dicts: `MEAN_LABELS`, means of all numbers over the images that have them, and `n_images`
+    "A row for each checkpoint, set and stage: the means, as a training log reports them"
+    groups = {}
+    for r in rows: groups.setdefault(tuple(r.get(k) for k in MEAN_LABELS), []).append(r)
+    numbers = [k for k in dict.fromkeys(k for r in rows for k in r) if k not in LABELS]
+    def mean(own, k):
+        v = [r[k] for r in own if r.get(k) is not None]
+        return sum(v)/len(v) if v else None
+    return [dict(zip(MEAN_LABELS, g), n_images=len(own), **{k: mean(own, k) for k in numbers}) for g, own in groups.items()]
 
 # %% ../nbs/09_quality.ipynb #e60d115b
 def isotonic(
@@ -681,6 +729,7 @@ class LossQualityMap:
             curve[2], curve[3] = np.minimum(isotonic(lo, None, not higher), e), np.maximum(isotonic(hi, None, not higher), e)
         ok = [r for r in rows if r.get(term) and r.get(metric) is not None]
         labels = {f'{k}s': sorted({str(r[k]) for r in ok if k in r}) for k in ('run', 'arch', 'split', 'set', 'stage')}
+        labels['unit'] = 'set means' if ok and 'n_images' in ok[0] else 'images'
         return cls(curve, term, metric, dict(about or {}, images=len(x), band='10–90 %', calibration=how, stretch=[round(float(s), 4) for s in stretch], bins=curve.shape[1], map_version=__version__, **labels))
 
     def predict(self,
@@ -811,7 +860,7 @@ def figure(self: LossQualityMap,
         own = [r for r in pts if r.get('set') == s][:4000]
         if own: ax.plot([r[self.term] for r in own], [r[self.metric] for r in own], '.', ms=2.5, alpha=.3, color=c, label=s.replace('_', ' '), rasterized=True)
     x = np.exp(self.curve[0])
-    ax.fill_between(x, self.curve[2], self.curve[3], color='#d1495b', alpha=.18, lw=0, label='8 images of 10')
+    ax.fill_between(x, self.curve[2], self.curve[3], color='#d1495b', alpha=.18, lw=0, label='8 of 10')
     ax.plot(x, self.curve[1], color='#d1495b', lw=2, label='expected')
     if mark:
         p = self.predict(mark)
@@ -822,7 +871,7 @@ def figure(self: LossQualityMap,
     legend = ax.legend(fontsize=8, markerscale=3)
     for h in legend.legend_handles: h.set_alpha(1 if h.__class__.__name__ == 'Line2D' else .3)
     a = self.about
-    ax.set_title(f"{'synthetic ' if a.get('synthetic') else ''}capture “{a.get('capture', 'unknown')}”, {a.get('images', 0):,} images of {len(a.get('runs', ()))} runs", fontsize=9)
+    ax.set_title(f"{'synthetic ' if a.get('synthetic') else ''}capture “{a.get('capture', 'unknown')}”, {a.get('images', 0):,} {a.get('unit', 'images')} of {len(a.get('runs', ()))} runs", fontsize=9)
     return fig
 
 # %% ../nbs/09_quality.ipynb #ec105acf
