@@ -6,9 +6,9 @@
 __all__ = ['SCENE_FORMAT', 'ASSETS', 'EXAMPLE_PAIRS', 'EXAMPLE_SCENE', 'SET_NAMES', 'TERM_NAMES', 'image_tag', 'jpeg',
            'from_jpeg', 'difference', 'crop', 'Chart', 'LiveModel', 'Look', 'Scene', 'model_name', 'live_model',
            'scene_of_runs', 'save_scene', 'load_scene', 'Source', 'run_dirs', 'run_pairs', 'open_source', 'choice',
-           'slider', 'number', 'set_options', 'side_by_side', 'Pane', 'message', 'tiles', 'Album', 'quality_text',
-           'measured', 'LossPane', 'ReplayPane', 'ArchitecturePane', 'LivePane', 'LossQualityExplorer', 'page_notebook',
-           'dam_explore']
+           'slider', 'number', 'set_options', 'side_by_side', 'Pane', 'message', 'tiles', 'strip', 'Album',
+           'quality_text', 'measured', 'LossPane', 'ReplayPane', 'ArchitecturePane', 'LivePane', 'LossQualityExplorer',
+           'page_notebook', 'dam_explore']
 
 # %% ../nbs/11_explorer.ipynb #8a0ee7d8
 import base64, html, io, json, math, os, signal, socket, tempfile, time
@@ -36,12 +36,12 @@ from .quality import (METRICS, REGIONS, LossQualityMap, Pairs, fit_test_colors, 
 def image_tag(
     image,           # JPEG bytes, or (H,W,3) uint8
     alt: str,        # what it shows
-    height: int = 0, # on the page, CSS pixels; 0: its own
+    style: str = '', # CSS
 ) -> str:
     "An HTML image that carries its data"
     if not isinstance(image, bytes): image = jpeg(image)
-    size = f' style="height:{height}px"' if height else ''
-    return f'<img alt="{html.escape(alt)}"{size} src="data:image/jpeg;base64,{base64.b64encode(image).decode()}">'
+    css = f' style="{style}"' if style else ''
+    return f'<img alt="{html.escape(alt)}"{css} src="data:image/jpeg;base64,{base64.b64encode(image).decode()}">'
 
 def jpeg(image: np.ndarray, quality: int = 88) -> bytes:  # (H,W,3) uint8
     "A JPEG at full size"
@@ -454,7 +454,7 @@ def slider(label: str, options: list, cls: str, width: str = '44em', **kw):
 
 def number(label: str, low: float, high: float, step: float, cls: str, value: float = 0., **kw):
     "A slider over numbers"
-    return _named(widgets.FloatSlider(value=value, min=low, max=high, step=step, description=label, readout_format=kw.pop('readout_format', '.2f'), style=dict(description_width='9em'), layout=widgets.Layout(width='26em'), **kw), cls)
+    return _named(widgets.FloatSlider(value=value, min=low, max=high, step=step, description=label, readout_format=kw.pop('readout_format', '.2f'), style=dict(description_width='8.5em'), layout=widgets.Layout(width='29.5em'), **kw), cls)
 
 def set_options(w, options: list):
     "Other options for a control, with the choice kept where it is still there"
@@ -466,7 +466,7 @@ def set_options(w, options: list):
 def side_by_side(images, *others):
     "Pictures on the left, the rest beside them, or below where the page is narrow"
     images.layout.width = '640px'
-    return widgets.HBox([images, widgets.VBox(others, layout=widgets.Layout(width='560px'))], layout=widgets.Layout(flex_flow='row wrap'))
+    return widgets.HBox([images, widgets.VBox(others, layout=widgets.Layout(width='560px', flex='0 0 auto'))], layout=widgets.Layout(flex_flow='row wrap'))
 
 class Pane(widgets.VBox):
     "Controls, what they show, and a place for errors"
@@ -492,13 +492,28 @@ def message(text: str) -> str:
     "A sentence on a pane"
     return f'<p style="{_STYLE};max-width:60em">{text}</p>'
 
-def tiles(rows: list) -> str:  # of (caption, [(image, alt, heading)]); an image is JPEG bytes, (H,W,3) uint8 or None
-    "Rows of pictures with headings in the first and a caption at the end of each"
-    cells = []
-    for k, (caption, images) in enumerate(rows):
-        row = ''.join(f'<div>{f"<div style=opacity:.7>{html.escape(head)}</div>" if not k else ""}{"" if image is None else image_tag(image, alt, 190)}</div>' for image, alt, head in images)
-        cells.append(f'<div style="display:flex;gap:4px;align-items:flex-end;margin-bottom:6px">{row}<div style="padding-left:8px;min-width:15em">{caption}</div></div>')
-    return f'<div style="{_STYLE}">{"".join(cells)}</div>'
+def tiles(
+    rows: list,          # of (caption, [(image, alt, heading)]); an image is JPEG bytes, (H,W,3) uint8 or None
+    size=(150, 190),     # width, height of a picture, CSS pixels
+) -> str:
+    "Rows of pictures in columns, with headings above the first and a caption beside each"
+    w, h = size
+    def cell(k, image, alt, head):
+        top = f'<div style="opacity:.7">{html.escape(head)}</div>' if not k else ''
+        return f'<div style="width:{w}px">{top}{"" if image is None else image_tag(image, alt, f"width:{w}px;height:{h}px;object-fit:contain;object-position:left bottom;display:block")}</div>'
+    row = lambda k, caption, images: f'<div style="display:flex;gap:4px;align-items:flex-end;margin-bottom:6px">{"".join(cell(k, *i) for i in images)}<div style="padding-left:6px;flex:1;min-width:0;overflow-wrap:anywhere">{caption}</div></div>'
+    return f'<div style="{_STYLE}">{"".join(row(k, *r) for k, r in enumerate(rows))}</div>'
+
+def strip(
+    images: list,           # of (image, alt, heading)
+    width: float,           # of the strip, in heights of a picture
+) -> str:
+    "Pictures of one height side by side, as wide as there is room"
+    def cell(image, alt, head):
+        aspect = image.shape[1]/image.shape[0]
+        return f'<div style="flex:{aspect:.3f} 1 0;min-width:0"><div style="opacity:.7;white-space:nowrap">{html.escape(head)}</div>{image_tag(image, alt, "width:100%;display:block")}</div>'
+    rest = max(0., width - sum(i.shape[1]/i.shape[0] for i, *_ in images))
+    return f'<div style="{_STYLE};display:flex;gap:5px;margin-bottom:6px">{"".join(cell(*i) for i in images)}{f"<div style=flex:{rest:.3f}></div>" if rest else ""}</div>'
 
 # %% ../nbs/11_explorer.ipynb #d22c69d7
 class Album:
@@ -584,7 +599,7 @@ class LossPane(Pane):
         self.stage = choice('Colours', [('–', '')], 'dam-loss-stage')
         self.region = choice('Region', ['face', *(r for r in REGIONS if any(r in e.get('boxes', {}) for _, e in self.album.items))], 'dam-loss-region')
         self.slider = slider('Loss, bad → good', [('–', 0.)], 'dam-loss-slider')
-        self.wanted = _named(widgets.FloatText(description='Wanted quality', step=.1, style=dict(description_width='8em'), layout=widgets.Layout(width='14em')), 'dam-loss-wanted')
+        self.wanted = _named(widgets.FloatText(description='Wanted quality', step=.1, style=dict(description_width='11em'), layout=widgets.Layout(width='17em')), 'dam-loss-wanted')
         self.needed = _named(widgets.HTML(), 'dam-loss-needed')
         self.curve, self.images, self.numbers = _named(widgets.Image(format='png', layout=widgets.Layout(width='540px')), 'dam-loss-curve'), _named(widgets.HTML(), 'dam-loss-images'), _named(widgets.HTML(), 'dam-loss-numbers')
         self.children = [widgets.HBox([self.term, self.of, self.set, self.stage]), widgets.HBox([self.metric, self.region, self.arch]), self.slider, self.error,
@@ -615,9 +630,12 @@ class LossPane(Pane):
         self.change_metric()
 
     def change_metric(self):
-        "A quality worth wanting: that of the best quarter of the curve"
+        "A quality worth wanting: that of the middle of the curve, rounded to the worse side"
         m = self.map()[0] if self.metric.value else None
-        if m: self.wanted.value = round(float(np.quantile(m.curve[1], .75 if m.higher else .25)), m.digits - 1)
+        if m:
+            step, middle = 10.**(1 - m.digits), float(np.median(m.curve[1]))
+            self.wanted.step, self.wanted.value = step, round((math.floor if m.higher else math.ceil)(middle/step)*step, m.digits)
+            self.wanted.description = f'Wanted {m.title.replace(" [dB]", "")}'
         self.show()
 
     def labels(self) -> dict: return dict(set=self.set.value, stage=self.stage.value, arch=self.arch.value)
@@ -646,7 +664,7 @@ class LossPane(Pane):
         loss, term, metric = self.slider.value, self.term.value, self.metric.value
         if self.of.value == 'set': near, mean = self.album.of_mean(self.rows(), term, loss, self.n_views)
         else: near, mean = self.album.nearest(self.items(), term, loss, self.n_views), None
-        self.images.value = tiles([(self.caption(r), self.album.pictures(e, self.region.value)) for r, e in near])
+        self.images.value = tiles([(self.caption(r), self.album.pictures(e, self.region.value)) for r, e in near], (150, 190) if self.region.value == 'face' else (150, 110))
         m, chart = self.map()
         if m is None:
             self.needed.value, self.curve.value = '', _BLANK
@@ -729,7 +747,7 @@ class ReplayPane(Pane):
     def show(self):
         "The picture at the slider's iteration"
         row, example = self.steps[self.slider.value]
-        self.images.value = tiles([('', self.album.pictures(example))])
+        self.images.value = tiles([('', self.album.pictures(example))], (205, 270))
         terms = '<br>'.join(f'{name} <b>{row[t]:.4g}</b>' for t, name in TERM_NAMES.items() if row.get(t) is not None)
         self.numbers.value = message(f"{html.escape(row['run'])}, iteration <b>{row['iteration']:,}</b><br>{terms}<br>{quality_text(row, list(METRICS))}")
         self.curve.value = self.chart().mark(row['iteration'], row.get('screen'))
@@ -767,13 +785,14 @@ class ArchitecturePane(Pane):
         "A column a run, from the photo on"
         own = sorted(((r, e) for r, e in self.here if r['iteration'] == self.slider.value), key=lambda x: x[0]['run'])
         if not own: raise ValueError('no picture of this view at this iteration')
-        region, h = self.region.value, 200
-        cell = lambda top, *images: f'<div><div style="height:1.4em;font-weight:600">{html.escape(top)}</div>{"<br>".join(images)}</div>'
+        region, css = self.region.value, f'height:{200 if self.region.value == "face" else 70}px;display:block'
+        block = '<div style="margin-bottom:4px">{}</div>'
+        cell = lambda top, *images: f'<div><div style="height:1.4em;font-weight:600">{html.escape(top)}</div>{"".join(map(block.format, images))}</div>'
         columns = []
         for r, e in own:
             photo, image, diff = self.album.pictures(e, region)
-            if not columns: columns.append(cell('photo', '' if photo[0] is None else image_tag(photo[0], 'photo', h)))
-            columns.append(cell(r['run'], *('' if p[0] is None else image_tag(p[0], p[1], h) for p in (image, diff))))
+            if not columns: columns.append(cell('photo', '' if photo[0] is None else image_tag(photo[0], 'photo', css)))
+            columns.append(cell(r['run'], *('' if p[0] is None else image_tag(p[0], p[1], css) for p in (image, diff))))
         self.images.value = f'<div style="{_STYLE};display:flex;flex-wrap:wrap;gap:5px">{"".join(columns)}</div>'
         names = [m if region == 'face' else f'{m}_{region}' for m in METRICS]
         names = [m for m in names if any(r.get(m) is not None for r, _ in own)]
@@ -796,17 +815,17 @@ class LivePane(Pane):
         if scene is None or not scene.models: self.children = [widgets.HTML(message('No live model here: this source has no run with a checkpoint and its capture. '+' '.join(map(html.escape, source.notes))))]; return
         frames = [(f'{f}, {_segment(s)}', i) for i, (s, f) in enumerate(scene.frames)]
         start = scene.with_photo[0] if scene.with_photo else 0
-        self.which = choice('Model', list(scene.models), 'dam-live-model', '26.3em')
-        self.a, self.b = choice('Frame A', frames, 'dam-live-frame-a', '26.3em', value=start), choice('Frame B', frames, 'dam-live-frame-b', '26.3em', value=scene.with_photo[-1] if scene.with_photo else len(frames) - 1)
+        self.which = choice('Model', list(scene.models), 'dam-live-model', '29.5em')
+        self.a, self.b = choice('Frame A', frames, 'dam-live-frame-a', '29.5em', value=start), choice('Frame B', frames, 'dam-live-frame-b', '29.5em', value=scene.with_photo[-1] if scene.with_photo else len(frames) - 1)
         self.blend = number('From A to B', 0, 1, .02, 'dam-live-blend')
         self.steps = [number(f'Direction {i} [sd]', -3, 3, .1, f'dam-live-direction-{i}', readout_format='.1f') for i in range(1, n_directions + 1)]
-        self.camera = choice('Camera', [('free', '')] + [(n, n) for n in sorted(scene.cameras)], 'dam-live-camera', '26.3em')
+        self.camera = choice('Camera', [('free', '')] + [(n, n) for n in sorted(scene.cameras)], 'dam-live-camera', '29.5em')
         self.azimuth, self.elevation = number('Azimuth [°]', -180, 180, 1, 'dam-live-azimuth', readout_format='.0f'), number('Elevation [°]', -80, 80, 1, 'dam-live-elevation', readout_format='.0f')
         self.distance = number('Distance [× rig]', .5, 2, .05, 'dam-live-distance', 1.)
-        self.reset = _named(widgets.Button(description='Reset', tooltip='Frame A, from the front', layout=widgets.Layout(width='8em', margin='2px 2px 2px 9.5em')), 'dam-live-reset')
+        self.reset = _named(widgets.Button(description='Reset', tooltip='Frame A, from the front', layout=widgets.Layout(width='8em', margin='2px 2px 2px 9em')), 'dam-live-reset')
         self.images, self.numbers = _named(widgets.HTML(), 'dam-live-images'), _named(widgets.HTML(), 'dam-live-numbers')
         left = widgets.VBox([self.which, self.a, self.b, self.blend, *self.steps, self.camera, self.azimuth, self.elevation, self.distance, self.reset, self.numbers])
-        left.layout.width = '27em'
+        left.layout.flex, self.images.layout.flex, self.images.layout.min_width = '0 0 30em', '1 1 0', '0'
         self.children = [self.error, widgets.HBox([left, self.images])]
         self.react(self.show, self.which, self.a, self.b, self.blend, *self.steps, self.distance)
         self.react(self.go_free, self.azimuth, self.elevation)
@@ -857,9 +876,8 @@ class LivePane(Pane):
             compare = [(photo, 'photo', 'nearest photo'), (there.image, 'render there', 'render from there'), (difference(there.image, photo, there.mask), 'difference', 'difference × 4')]
             text = f'Nearest photo: camera {html.escape(camera)} ({off:.0f}° away, {"seen in training" if camera in seen else "unseen"}), {html.escape(_segment(scene.frames[i][0]))}, frame {scene.frames[i][1]}.'
         ms = 1e3*(time.perf_counter() - began)
-        cell = lambda t: f'<div><div style="opacity:.7">{t[2]}</div>{image_tag(t[0], t[1], 300)}</div>'
-        line = lambda t: f'<div style="display:flex;gap:5px;margin-bottom:6px">{"".join(map(cell, t))}</div>'
-        self.images.value = f'<div style="{_STYLE}">{line(rows)}{line(compare)}</div>'
+        width = sum(i.shape[1]/i.shape[0] for i, *_ in rows)
+        self.images.value = f'<div style="max-width:720px">{strip(rows, width)}{strip(compare, width) if compare else ""}</div>'
         a = live.about
         self.numbers.value = message(f'{text}<br>{html.escape(a["arch"])}, iteration {a["iteration"]:,}, colours of camera {html.escape(colors)}.<br>{ms:.0f} ms, {1e3/ms:.0f} frames a second.')
 

@@ -178,7 +178,7 @@ def has_jod() -> bool:
 # %% ../nbs/09_quality.ipynb #99b29356
 METRICS = dict(   # column: (title, higher is better, digits)
     psnr=('PSNR [dB]', True, 2), ssim=('SSIM', True, 4), ms_ssim=('MS-SSIM', True, 4), flip=('ꟻLIP', False, 4),
-    jod_monitor=('JOD, 4K monitor', True, 2), jod_headset=('JOD, VR headset', True, 2))
+    jod_monitor=('JOD (4K monitor)', True, 2), jod_headset=('JOD (VR headset)', True, 2))
 BASIC = ('psnr', 'ssim', 'ms_ssim', 'flip')
 
 def metric_of(column: str) -> tuple:    # title, higher is better, digits
@@ -944,7 +944,8 @@ def better_guide(
         verdict = f'the {a} loss is the better guide' if lo > 0 else f'the {b} loss is the better guide' if hi < 0 else 'no difference that runs and frames bear out'
         words.append(f'for {metric_of(m)[0]}, {verdict} (rank correlation {full[0]:.2f} against {full[1]:.2f}; difference {full[0] - full[1]:+.2f}, 95 % interval {lo:+.2f} to {hi:+.2f})')
     first = out[metrics[0]]
-    out['sentence'] = (f"Over {first['n']:,} images of {first['runs']} run{'s' if first['runs'] > 1 else ''} and {first['frames']} frames, "
+    what = f"{first['n']:,} set means" if 'n_images' in ok[0] else f"{first['n']:,} images of {first['frames']} frames"
+    out['sentence'] = (f"Over {what} and {first['runs']} run{'s' if first['runs'] > 1 else ''}, "
                        + ('within each checkpoint' if within else 'along training') + f", {titles.get(terms[0], terms[0])} against {titles.get(terms[1], terms[1])} loss: " + '; '.join(words) + '.')
     return out
 
