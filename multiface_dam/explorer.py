@@ -592,7 +592,7 @@ class LossPane(Pane):
         if not self.album.items: self.children = [widgets.HTML(message('There are no scored pictures here yet. Score runs along training with <code>benchmarks/quality_pairs.py</code>, or open a run that has a checkpoint.'))]; return
         terms = [t for t in TERM_NAMES if any(r.get(t) for r in rows[:500])]
         self.term = choice('Loss', [(TERM_NAMES[t], t) for t in terms], 'dam-loss-term')
-        self.of = choice('Loss of', [('a set of images, on average', 'set'), ('one image', 'image')], 'dam-loss-of', value='set' if len({(m['run'], m['iteration']) for m in self.means}) >= 20 else 'image')
+        self.of = choice('Loss of', [('a set, on average', 'set'), ('one image', 'image')], 'dam-loss-of', value='set' if len({(m['run'], m['iteration']) for m in self.means}) >= 20 else 'image')
         self.metric = choice('Quality', [('–', '')], 'dam-loss-metric')
         self.arch = choice('Architecture', [('all', None)] + [(a, a) for a in self.album.values('arch')], 'dam-loss-arch')
         self.set = choice('Set', [(SET_NAMES[s], s) for s in SETS if s in self.album.values('set')], 'dam-loss-set')
