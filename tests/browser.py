@@ -1,0 +1,376 @@
+"""The explorer, used as a person would use it: in JupyterLab and as a page of its own, in a real browser.
+
+    python tests/browser.py [--shots DIR] [--only lab|page] [--notebook nbs/11_explorer.ipynb] [--failures DIR]
+
+Starts its own servers on copies of the notebooks, with empty settings of their own; the checkout stays as it is.
+Needs playwright, jupyterlab and voila, and a Chromium or Chrome on PATH. Prints a line per check, at the end
+"N passed, M failed", and exits with 1 if any failed; what the browser showed by then, and the end of the server's log,
+are kept in a directory named there.
+"""
+import argparse, json, os, re, secrets, shlex, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+from contextlib import contextmanager
+from pathlib import Path
+from playwright.sync_api import sync_playwright, Error as BrowserError
+
+REPO = Path(__file__).resolve().parent.parent
+WAIT = 30       # s, for any one thing to happen after a click or a key
+SERVER = 120    # s, for a server to answer
+START = 400     # s, for a notebook to run, or a page to appear
+PANES = {'loss': 'Loss slider', 'replay': 'Training replay', 'live': 'Live model', 'arch': 'Architectures'}
+# what is no fault of the explorer's: addresses elsewhere (no network is needed, and none is given), other people's
+# extensions, and what a page asks a kernel before any widget exists
+HARMLESS = re.compile(r'Failed to load resource.*https?://(?!127\.0\.0\.1)|/labextensions/(?!@jupyter-widgets)|favicon'
+                      r'|ResizeObserver loop|No such comm', re.I | re.S)
+
+# --- counting
+
+class Results:
+    "Counts checks, prints a line for each, and keeps what was on the screen when one failed."
+    def __init__(self, keep): self.passed, self.failed, self.keep, self.screen, self.log = 0, 0, Path(keep), None, None
+
+    @contextmanager
+    def check(self, name):
+        "A block is a check: it passes unless it raises. Put remarks into the list that it gives."
+        began, remarks = time.time(), []
+        try: yield remarks
+        except (AssertionError, BrowserError, OSError) as e:
+            self.failed += 1
+            print(f'FAILED  {name} ({time.time() - began:.1f} s): {str(e).strip() or type(e).__name__}', flush=True)
+            self.save(re.sub(r'\W+', '_', name).strip('_'))
+        else:
+            self.passed += 1
+            print(f'ok      {name} ({", ".join([f"{time.time() - began:.1f} s", *remarks])})', flush=True)
+
+    def save(self, name):
+        if not self.keep.exists(): print(f'        screen and log of each failure: {self.keep}')
+        self.keep.mkdir(parents=True, exist_ok=True)
+        if self.screen:
+            try: self.screen.screenshot(path=self.keep / f'{name}.png', timeout=10_000)
+            except BrowserError as e: print(f'        (no screenshot: {str(e).splitlines()[0]})')
+        if self.log and self.log.exists():
+            (self.keep / f'{name}.log').write_text('\n'.join(self.log.read_text(errors='replace').splitlines()[-200:]))
+
+# --- servers
+
+def free_port():
+    with socket.socket() as s: s.bind(('127.0.0.1', 0)); return s.getsockname()[1]
+
+def environment(home):
+    "Nobody's settings but our own: every directory that Jupyter and IPython look into is a new, empty one."
+    env = {k: v for k, v in os.environ.items() if not k.startswith(('JUPYTER', 'IPYTHON', 'VOILA', 'MPL'))}
+    for k in ('TMPDIR', 'JUPYTER_CONFIG_DIR', 'JUPYTER_DATA_DIR', 'JUPYTER_RUNTIME_DIR', 'IPYTHONDIR',
+              'JUPYTERLAB_SETTINGS_DIR', 'JUPYTERLAB_WORKSPACES_DIR'):
+        env[k] = str(home / k.lower()); Path(env[k]).mkdir(parents=True)
+    quiet = home / 'jupyterlab_settings_dir/@jupyterlab/apputils-extension/notification.jupyterlab-settings'
+    quiet.parent.mkdir(parents=True)
+    quiet.write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True}))
+    tools = str(Path(sys.executable).parent)  # where this interpreter's console scripts are
+    return env | {'PATH': tools + os.pathsep + env.get('PATH', ''), 'JUPYTER_PREFER_ENV_PATH': '1', 'NO_PROXY': '127.0.0.1'}
+
+@contextmanager
+def server(command, url, cwd, env, log):
+    "Runs `command` until the block ends; waits until `url` answers."
+    with open(log, 'w') as out:
+        p = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        until = time.time() + SERVER
+        while True:
+            if p.poll() is not None: raise OSError(f'{Path(command[0]).name} ended with {p.returncode}:\n{log.read_text()[-2000:]}')
+            try: urllib.request.urlopen(url, timeout=5).close(); break
+            except urllib.error.HTTPError: break      # it answers
+            except OSError:
+                if time.time() > until: raise OSError(f'{Path(command[0]).name} did not answer within {SERVER} s') from None
+                time.sleep(.2)
+        yield
+    finally:
+        stop(p, url)
+
+def stop(p, url):
+    "Asks the whole group to end, so that servers stop their kernels; then insists."
+    def tell(s):
+        try: os.killpg(p.pid, s)
+        except ProcessLookupError: pass
+    tell(signal.SIGTERM)
+    end = time.time() + 15
+    while time.time() < end:
+        if p.poll() is not None:
+            try: urllib.request.urlopen(url, timeout=2).close()
+            except urllib.error.HTTPError: pass
+            except OSError: break
+        time.sleep(.2)
+    tell(signal.SIGKILL); p.wait()
+
+# --- what a person sees and does
+
+# in the page: text and pixels below an element, as a short string (an Image widget has a new address for each update)
+LOOK = '''async e => { const hash = s => { let h = s.length; for (let i = 0; i < s.length; i += 5) h = (h * 33 ^ (s[i].codePointAt?.(0) ?? s[i])) >>> 0; return h.toString(36) }
+  const parts = [e.innerText.trim()]
+  for (const i of e.matches('img') ? [e] : e.querySelectorAll('img'))
+    parts.push(i.alt + (i.src.startsWith('blob:') ? hash(new Uint8Array(await (await fetch(i.src)).arrayBuffer())) : hash(i.src)))
+  return parts.join('|') }'''
+DRAWN = '''e => { const all = e.matches('img') ? [e] : [...e.querySelectorAll('img')]
+  return all.length > 0 && all.every(i => i.complete && i.naturalWidth > 1 && i.getBoundingClientRect().width > 8) }'''
+# in the page: milliseconds from the next key press to the first new picture that is decoded
+STOPWATCH = '''e => { window.damTook = null; let t0
+  addEventListener('keydown', () => { t0 ??= performance.now() }, {capture: true, once: true})
+  const o = new MutationObserver(async () => { o.disconnect()
+    await Promise.all([e, ...e.querySelectorAll('img')].map(i => i.decode?.().catch(() => 0))); window.damTook = performance.now() - t0 })
+  o.observe(e, {subtree: true, childList: true, attributes: true}) }'''
+
+# in the page: what lies over something else, is cut, or sticks out at the right
+LAYOUT = '''root => { const seen = [], bad = [], right = root.getBoundingClientRect().right
+  const add = (what, r) => { if (r.width > 1 && r.height > 1) seen.push([what, r]) }
+  for (const e of root.querySelectorAll('.widget-label, .widget-readout, select, input, button, .noUi-base, img')) {
+    if (!e.checkVisibility()) continue
+    const what = e.matches('img') ? `picture "${e.alt}"` : e.innerText?.split('\\n')[0].trim() || e.className || e.tagName
+    add(what, e.getBoundingClientRect())
+    if (e.matches('select') && e.selectedIndex < 0) bad.push(`drop-down ${e.closest('[class*=dam-]').className.match(/dam-[a-z-]+/)} shows nothing`)
+    if (e.matches('.widget-label') && e.scrollWidth > e.clientWidth + 1) bad.push(`label "${what}" is cut`) }
+  for (const h of root.querySelectorAll('.widget-html-content')) {
+    const walk = document.createTreeWalker(h, NodeFilter.SHOW_TEXT); let t
+    if (h.checkVisibility()) while (t = walk.nextNode()) if (t.data.trim()) {
+      const r = document.createRange(); r.selectNodeContents(t)
+      for (const b of r.getClientRects()) add(`text "${t.data.trim().slice(0, 40)}"`, b) } }
+  seen.forEach(([a, r], i) => { if (r.right > right + 2) bad.push(`${a} sticks out`)
+    for (const [b, q] of seen.slice(i + 1))
+      if (Math.min(r.right, q.right) - Math.max(r.left, q.left) > 4 && Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 4) bad.push(`${a} and ${b} overlap`) })
+  return bad }'''
+
+class Explorer:
+    "The explorer on a page: finds its controls by class, works them with keys and mouse, and watches what changes."
+    def __init__(self, page):
+        self.page, self.trouble, self.times, self.replies = page, [], {}, {'kernel_info_reply': 0, 'execute_reply': 0}
+        page.on('pageerror', lambda e: self.note('uncaught in the page', str(e)))
+        page.on('console', lambda m: m.type == 'error' and self.note('console', f'{m.text} {m.location.get("url", "")}'))
+        page.on('websocket', lambda ws: ws.on('framereceived', self.frame))
+
+    def note(self, where, text):
+        if not HARMLESS.search(text): self.trouble.append(f'{where}: {text.strip()[:600]}')
+
+    def frame(self, data):
+        "A message from the kernel. A handler that raises says so only there: no cell shows it."
+        if not isinstance(data, bytes): data = data.encode()
+        kind = re.search(rb'"msg_type": ?"(\w+)"', data)
+        kind = kind[1].decode() if kind else ''
+        if kind in self.replies: self.replies[kind] += 1
+        if kind == 'error' or kind == 'stream' and re.search(rb'"name": ?"stderr"', data):
+            text = re.search(rb'"(?:evalue|text)": ?"((?:[^"\\]|\\.)*)"', data)
+            self.note('kernel', (text[1] if text else data).decode(errors='replace'))
+
+    def __getitem__(self, name): return self.page.locator(f'.dam-explorer >> visible=true').first.locator(f'.dam-{name}')
+
+    def look(self, name): return self[name].first.evaluate(LOOK) if self[name].count() else None
+
+    def until(self, condition, what, seconds=WAIT):
+        "Polls until `condition()` is true."
+        end = time.time() + seconds
+        while not condition():
+            assert time.time() < end, f'{what}, even after {seconds} s'
+            self.page.wait_for_timeout(50)
+
+    def settled(self, names, quiet=.4):
+        "Waits until what is shown has stopped changing."
+        last, since, end = None, time.time(), time.time() + WAIT
+        while time.time() - since < quiet:
+            now = [self.look(n) for n in names]
+            if now != last: last, since = now, time.time()
+            assert time.time() < end, f'{", ".join(names)} keep changing'
+            self.page.wait_for_timeout(50)
+        return dict(zip(names, last))
+
+    def changes(self, act, outputs, some=()):
+        "Does `act`; every one of `outputs`, and at least one of `some`, has to change."
+        before = self.settled([*outputs, *some])
+        act()
+        for n in outputs: self.until(lambda: self.look(n) != before[n], f'dam-{n} does not change')
+        if some: self.until(lambda: any(self.look(n) != before[n] for n in some), f'nothing changes in {", ".join(some)}')
+        for n in (*outputs, *some):
+            if n.endswith('images'): self.until(lambda: self[n].first.evaluate(DRAWN), f'dam-{n} shows no picture')
+        self.well()
+
+    def well(self):
+        "No error is shown, and none was raised behind the scenes."
+        for e in self['error'].all(): assert not (t := e.inner_text().strip()), f'dam-error says: {t}'
+        bad = self.page.get_by_text(re.compile('Error displaying widget|Failed to load model class|Error rendering'))
+        assert not [b for b in bad.all() if b.is_visible()], 'a widget is not displayed'
+        trouble, self.trouble = self.trouble, []
+        assert not trouble, '; '.join(trouble)
+
+    def pane(self, title):
+        self.page.locator('.dam-explorer .lm-TabBar-tab', has_text=title).first.click()
+
+    def slide(self, name, key='ArrowRight', timed=None):
+        "Presses a key on a slider's handle; at its end, the other way round."
+        handle = self[name].locator('.noUi-handle').first
+        handle.scroll_into_view_if_needed(); handle.focus()
+        low, high, now = (float(handle.get_attribute(f'aria-value{k}')) for k in ('min', 'max', 'now'))
+        if timed: self[timed].first.evaluate(STOPWATCH)
+        handle.press({'ArrowRight': 'ArrowLeft', 'ArrowLeft': 'ArrowRight'}[key] if now == (high if key == 'ArrowRight' else low) else key)
+
+    def drag(self, name):
+        "Drags a slider's handle with the mouse to the middle, or away from it."
+        self[name].first.scroll_into_view_if_needed()
+        h, rail = self[name].locator('.noUi-handle').first.bounding_box(), self[name].locator('.noUi-base').first.bounding_box()
+        to = .5 if abs(h['x'] + h['width']/2 - rail['x'] - rail['width']/2) > .1*rail['width'] else .75
+        mouse = self.page.mouse
+        mouse.move(h['x'] + h['width']/2, h['y'] + h['height']/2); mouse.down()
+        mouse.move(rail['x'] + rail['width']*to, rail['y'] + rail['height']/2, steps=6); mouse.up()
+
+    def choices(self, name): return self[name].locator('select option').all_inner_texts()
+
+    def choose_next(self, name):
+        select = self[name].locator('select').first
+        select.click(trial=True)   # it can be reached
+        at = select.evaluate('e => e.selectedIndex')
+        assert at >= 0, 'the drop-down shows nothing'
+        select.select_option(index=(at + 1) % len(self.choices(name)))
+
+    def shoot(self, path):
+        "A picture of the whole explorer, small enough for a README."
+        box, seen = self.page.locator('.dam-explorer >> visible=true').first, self.page.viewport_size
+        self.page.set_viewport_size(seen | {'height': max(seen['height'], round(box.bounding_box()['height']) + 60)})
+        for quality in (85, 75, 60, 45, 30):
+            box.screenshot(path=path, type='jpeg', quality=quality)
+            if path.stat().st_size < 200_000: break
+        self.page.set_viewport_size(seen)
+
+    def took(self, name):
+        self.until(lambda: self.page.evaluate('window.damTook') is not None, 'no new picture')
+        self.times.setdefault(name, []).append(ms := self.page.evaluate('window.damTook'))
+        return f'picture after {ms:.0f} ms'
+
+# --- the tour: each pane, each control
+
+SLIDERS = {  # slider: what a drag changes; the picture that follows a single key
+    'loss':   {'loss-slider': (('loss-images', 'loss-numbers', 'loss-curve'), 'loss-curve')},  # a step may show the same photos
+    'replay': {'replay-iteration': (('replay-images', 'replay-numbers', 'replay-curve'), 'replay-images')},
+    'live':   {f'live-{k}': (('live-images', 'live-numbers'), 'live-images') for k in
+               ('blend', *(f'direction-{i}' for i in range(1, 6)), 'azimuth', 'elevation', 'distance')},
+    'arch':   {'arch-iteration': (('arch-images', 'arch-numbers'), 'arch-images')}}
+CHOICES = {
+    'loss':   ('term', 'of', 'metric', 'arch', 'set', 'stage', 'region'),
+    'replay': ('run', 'set', 'stage', 'view'),
+    'live':   ('frame-a', 'frame-b', 'camera', 'model'),
+    'arch':   ('set', 'stage', 'view', 'region')}
+SHOWN = {'loss': ('loss-images', 'loss-numbers', 'loss-curve'), 'replay': ('replay-images', 'replay-numbers', 'replay-curve'),
+         'live': ('live-images', 'live-numbers'), 'arch': ('arch-images', 'arch-numbers')}
+
+def tour(x, results, where, shots=None):
+    "Every pane: it is there, each slider and each choice changes what is shown, nothing complains. Two failures in a pane are enough."
+    for pane, title in PANES.items():
+        there = False
+        with results.check(f'{where}: {title} is shown'):
+            x.pane(title)
+            for n in SHOWN[pane]:
+                x[n].first.wait_for(state='visible', timeout=WAIT*1000)
+                if not n.endswith('numbers'): x.until(lambda: x[n].first.evaluate(DRAWN), f'dam-{n} shows no picture')
+                else: x.until(lambda: x.look(n), f'dam-{n} is empty')
+            x.well()
+            there = True
+        if not there: continue
+        if shots: x.shoot(shots/f'explorer_{pane}.jpg')
+        with results.check(f'{where}: {title}: nothing is cut or covered'):
+            bad = x.page.locator('.dam-explorer >> visible=true').first.evaluate(LAYOUT)
+            assert not bad, '; '.join(bad[:4]) + f' ({len(bad)} in all)'*(len(bad) > 4)
+        failed = results.failed
+        for s, (outputs, first) in SLIDERS[pane].items():
+            if results.failed > failed + 1: break
+            with results.check(f'{where}: {title}: {s} by mouse and key') as remarks:
+                x.changes(lambda: x.drag(s), outputs)
+                x.changes(lambda: x.slide(s, timed=first), (first,))
+                remarks.append(x.took(pane))
+        for c in (f'{pane}-{c}' for c in CHOICES[pane]):
+            if results.failed > failed + 1: break
+            with results.check(f'{where}: {title}: {c}') as remarks:
+                assert (n := len(x.choices(c))), 'there is nothing to choose'
+                if n == 1: remarks.append('only one choice')
+                else: x.changes(lambda: x.choose_next(c), (), SHOWN[pane])
+        if pane == 'replay':
+            with results.check(f'{where}: {title}: play and stop'):
+                x.changes(lambda: x['replay-play'].locator('button').first.click(), SHOWN[pane])
+                x['replay-play'].locator('button').first.click()
+                x.settled(SHOWN[pane], quiet=1.5)
+                x.well()
+
+def in_lab(browser, args, results, work):
+    "Opens the notebook in JupyterLab, runs all of it, takes the tour."
+    home = work/'lab'; shutil.copytree(args.notebook.parent, home/'nbs', ignore=shutil.ignore_patterns('.*'))
+    port, token, results.log = free_port(), secrets.token_hex(8), work/'lab.log'
+    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
+               f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={home}/nbs', '--LabApp.news_url=']
+    with server(command, f'http://127.0.0.1:{port}/api', home, environment(home/'settings'), results.log), new_page(browser, results) as page:
+        x = Explorer(page)
+        with results.check('JupyterLab: opens the notebook'):
+            page.goto(f'http://127.0.0.1:{port}/lab/tree/{args.notebook.name}?token={token}', timeout=START*1000)
+            page.locator('.jp-NotebookPanel .jp-Cell').first.wait_for(timeout=START*1000)
+            x.until(lambda: x.replies['kernel_info_reply'], 'no kernel answers', START)
+            page.locator('.jp-StatusBar-Widget', has_text='| Idle').wait_for(timeout=START*1000)
+        with results.check('JupyterLab: runs all cells') as remarks:
+            cells = [c for c in json.loads(args.notebook.read_text())['cells'] if c['cell_type'] == 'code' and ''.join(c['source']).strip()]
+            remarks.append(f'{len(cells)} cells')
+            page.locator('.lm-MenuBar-itemLabel', has_text=re.compile('^Run$')).click()
+            page.locator('.lm-Menu-itemLabel', has_text=re.compile('^Run All Cells$')).click()
+            x.until(lambda: x.replies['execute_reply'] >= len(cells), 'not every cell has ended', START)
+            page.locator('.dam-explorer').first.wait_for(timeout=WAIT*1000)
+            assert not page.locator('[data-mime-type="application/vnd.jupyter.error"]').count(), 'a cell ended with an error'
+            x.well()
+        tour(x, results, 'JupyterLab')
+    return x.times
+
+def as_page(browser, args, results, work):
+    "Serves the explorer as a page of its own, takes the tour."
+    home = work/'page'; shutil.copytree(args.notebook.parent, home/'nbs', ignore=shutil.ignore_patterns('.*'))
+    port, results.log = free_port(), work/'page.log'
+    command = [c.format(port=port) for c in shlex.split(args.page)]
+    with server(command, f'http://127.0.0.1:{port}/', home/'nbs', environment(home/'settings'), results.log), new_page(browser, results) as page:
+        x = Explorer(page)
+        with results.check('page: opens'):
+            page.goto(f'http://127.0.0.1:{port}/', timeout=START*1000)
+            page.locator('.dam-explorer').first.wait_for(timeout=START*1000)
+            x.well()
+        tour(x, results, 'page', args.shots)
+    return x.times
+
+@contextmanager
+def new_page(browser, results):
+    page = browser.new_page(viewport=dict(width=1280, height=900), device_scale_factor=1)
+    page.set_default_timeout(WAIT*1000)
+    page.route(re.compile(r'^https?://(?!127\.0\.0\.1)'), lambda r: r.abort())
+    results.screen = page
+    try: yield page
+    finally: results.screen = None; page.close()
+
+def chromium():
+    for name in ('chromium', 'google-chrome', 'google-chrome-stable', 'chromium-browser', 'chrome'):
+        if found := shutil.which(name): return found
+    sys.exit('No Chromium or Chrome on PATH: install one, for example with "apt-get install chromium"')
+
+def main():
+    p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    p.add_argument('--shots', type=Path, help='directory for pictures of the panes (default: a temporary one)')
+    p.add_argument('--only', choices=('lab', 'page'), help='one of the two instead of both')
+    p.add_argument('--notebook', type=Path, default=REPO/'nbs/11_explorer.ipynb')
+    p.add_argument('--page', default='dam_explore --port {port} --no_browser', help='command that serves the page')
+    p.add_argument('--failures', type=Path, default=Path(tempfile.gettempdir())/'explorer_failures', help='what is kept when a check fails')
+    args = p.parse_args()
+    args.notebook = args.notebook.resolve()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by SIGTERM'))  # servers are stopped then, too
+    results, began = Results(args.failures.resolve()), time.time()
+    with tempfile.TemporaryDirectory() as work, sync_playwright() as driver:
+        work = Path(work)
+        args.shots = (args.shots or work/'shots').resolve(); args.shots.mkdir(parents=True, exist_ok=True)
+        browser = driver.chromium.launch(executable_path=chromium(), timeout=60_000)
+        try:
+            for name, visit in dict(lab=in_lab, page=as_page).items():
+                if args.only in (None, name):
+                    try: times = visit(browser, args, results, work)
+                    except (OSError, BrowserError) as e:
+                        with results.check(f'{name}: the server runs'): raise e
+                    else:
+                        for pane, ms in times.items():
+                            print(f'        {PANES[pane]}: from key to picture {min(ms):.0f} to {max(ms):.0f} ms, {len(ms)} times')
+        finally: browser.close()
+    print(f'{time.time() - began:.0f} s\n{results.passed} passed, {results.failed} failed')
+    sys.exit(results.failed > 0)
+
+if __name__ == '__main__': main()
