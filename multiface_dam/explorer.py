@@ -594,7 +594,7 @@ class LossPane(Pane):
         self.term = choice('Loss', [(TERM_NAMES[t], t) for t in terms], 'dam-loss-term')
         self.of = choice('Loss of', [('a set, on average', 'set'), ('one image', 'image')], 'dam-loss-of', value='set' if len({(m['run'], m['iteration']) for m in self.means}) >= 20 else 'image')
         self.metric = choice('Quality', [('–', '')], 'dam-loss-metric')
-        self.arch = choice('Architecture', [('all', None)] + [(a, a) for a in self.album.values('arch')], 'dam-loss-arch')
+        self.arch = choice('Architecture', [('all', '')] + [(a, a) for a in self.album.values('arch')], 'dam-loss-arch')
         self.set = choice('Set', [(SET_NAMES[s], s) for s in SETS if s in self.album.values('set')], 'dam-loss-set')
         self.stage = choice('Colours', [('–', '')], 'dam-loss-stage')
         self.region = choice('Region', ['face', *(r for r in REGIONS if any(r in e.get('boxes', {}) for _, e in self.album.items))], 'dam-loss-region')
@@ -638,7 +638,7 @@ class LossPane(Pane):
             self.wanted.description = f'Wanted {m.title.replace(" [dB]", "")}'
         self.show()
 
-    def labels(self) -> dict: return dict(set=self.set.value, stage=self.stage.value, arch=self.arch.value)
+    def labels(self) -> dict: return dict(set=self.set.value, stage=self.stage.value, arch=self.arch.value or None)
     def items(self) -> list: return self.album.where(**self.labels())
     def rows(self) -> list:
         "Images, or means of sets, of the present choice"

@@ -164,7 +164,9 @@ The same three steps, at the paper's size:</p>
 <pre>dam_train m--20180227--0000--6795937--GHS runs/base --split cam1 --tex 1
 dam_evaluate runs/base
 tensorboard --logdir runs/base/tensorboard</pre>
-<p>The run of this report is in <code>{run}</code>, its capture in <code>{capture}</code>; go on training it with <code>dam_train</code>, or open it in Python:</p>
+<p>The run of this report is in <code>{run}</code>, its capture in <code>{capture}</code>. Videos of it, the explorer on it, and the run in Python:</p>
+<pre>dam_visualize {run} --orbit
+dam_explore {run}</pre>
 <pre>from multiface_dam.training import load_run
 run = load_run('{run}')
 item = run.sets['novel_view'][0]</pre></html>"""
