@@ -19,7 +19,7 @@ def few_photos(scene: Scene, test_segment: str, n_frames: int, n_cameras: int, t
     is_test = np.array([s.startswith(test_segment) for s, _ in scene.frames])
     spread = lambda rows, n: rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).round().astype(int))].tolist()
     frames = spread(np.flatnonzero(~is_test), n_frames*2//3) + spread(np.flatnonzero(is_test), n_frames//3)
-    off = lambda c: np.hypot(*scene.angles[c])
+    off = lambda c: np.hypot(*scene.angles(c))
     cameras = sorted(scene.cameras, key=off)[:n_cameras] + [c for c in test_cameras if off(c) < 60]
     return {k: p for k, p in scene.photos.items() if k[0] in frames and k[1] in cameras}
 
@@ -34,7 +34,7 @@ def main(
 ):
     "Pack the explorer's example"
     with plain_errors():
-        scene = scene_of_runs([Path(runs)/n for n in listed(names)], capture or None, max_frames=1000)
+        scene = scene_of_runs({n: Path(runs)/n for n in listed(names)}, capture or None, max_frames=1000)
         first = scene.model(next(iter(scene.models)))
         scene.photos = few_photos(scene, first.about['test_segments'][0], n_frames, n_cameras, list(first.fits))
         save_scene(out, scene)

@@ -4,15 +4,15 @@
 
 # %% auto #0
 __all__ = ['SCENE_FORMAT', 'ASSETS', 'EXAMPLE_PAIRS', 'EXAMPLE_SCENE', 'SET_NAMES', 'TERM_NAMES', 'image_tag', 'jpeg',
-           'from_jpeg', 'difference', 'crop', 'Chart', 'LiveModel', 'Look', 'Scene', 'model_name', 'live_model',
-           'scene_of_runs', 'save_scene', 'load_scene', 'Source', 'run_dirs', 'run_pairs', 'open_source', 'choice',
-           'slider', 'number', 'set_options', 'side_by_side', 'Pane', 'message', 'tiles', 'strip', 'Album',
-           'quality_text', 'measured', 'LossPane', 'ReplayPane', 'ArchitecturePane', 'LivePane', 'LossQualityExplorer',
-           'page_notebook', 'dam_explore']
+           'from_jpeg', 'difference', 'crop', 'Chart', 'LiveModel', 'Look', 'Scene', 'live_model', 'scene_of_runs',
+           'save_scene', 'load_scene', 'Source', 'run_dirs', 'run_pairs', 'open_source', 'run_title', 'choice',
+           'slider', 'number', 'set_options', 'line_of', 'side_by_side', 'offer_stages', 'Pane', 'message', 'tiles',
+           'strip', 'Album', 'quality_text', 'measured', 'LossPane', 'ReplayPane', 'ArchitecturePane', 'LivePane',
+           'LossQualityExplorer', 'page_notebook', 'dam_explore']
 
 # %% ../nbs/11_explorer.ipynb #8a0ee7d8
 import base64, html, io, json, math, os, signal, socket, tempfile, time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
@@ -27,9 +27,9 @@ from .data import CaptureDataset, resize_image
 from .renderer import interpolate, rasterize, render
 from .vae import DeepAppearanceVAE, ModelConfig
 from .losses import Normalization, denormalize_texture, denormalize_verts
-from .training import load_run, to_display
+from .training import load_run, read_checkpoint, to_display
 from .evaluation import SETS
-from .quality import (METRICS, REGIONS, LossQualityMap, Pairs, fit_test_colors, join_pairs, load_pairs, metric_of, run_name, save_pairs,
+from .quality import (METRICS, REGIONS, LossQualityMap, Pairs, fit_test_colors, join_pairs, load_pairs, metric_of, save_pairs,
                                    score_checkpoint, set_means, viewing_of)
 
 # %% ../nbs/11_explorer.ipynb #ef0280a6
@@ -159,11 +159,17 @@ class Scene:
         if not self.cameras or not self.frames: raise ValueError('a scene needs a camera and a frame at least')
         self.size = next(iter(self.cameras.values())).size
         self.focus = self.norm.vert_mean.double().mean(0).numpy()
-        head = self.poses[0]
-        centers = {n: head[:, :3].T @ (c.center - head[:, 3]) - self.focus for n, c in self.cameras.items()}    # in the head's frame, from its middle
-        self.distance = float(np.median([np.linalg.norm(v) for v in centers.values()]))
-        self.angles = {n: tuple(float(np.rad2deg(a)) for a in direction_to_angles(v)) for n, v in centers.items()}    # azimuth, elevation
-        self.with_photo = sorted({i for i, _ in self.photos})
+        self.distance = float(np.median([np.linalg.norm(self._from_head(n, 0)) for n in self.cameras]))
+        self.with_photo, self._last = sorted({i for i, _ in self.photos}), (None, None)
+
+    def _from_head(self, camera: str, i: int) -> np.ndarray:  # (3,) mm
+        "Where a camera stands in the frame of a head, from its middle"
+        head = self.poses[i]
+        return head[:, :3].T @ (self.cameras[camera].center - head[:, 3]) - self.focus
+
+    def angles(self, camera: str, i: int = 0) -> tuple:  # azimuth, elevation, degrees
+        "From which side a camera sees the head of a frame"
+        return tuple(float(np.rad2deg(a)) for a in direction_to_angles(self._from_head(camera, i)))
 
     def model(self, name: str) -> LiveModel:
         "A model, loaded when it is first wanted"
@@ -171,9 +177,11 @@ class Scene:
         return self.models[name]
 
     def photo(self, i: int, camera: str):  # (H,W,3) uint8 or None
-        "A photo in display colours, None where there is none"
-        p = self.photos.get((i, camera))
-        return from_jpeg(p) if isinstance(p, bytes) else p and p()
+        "A photo in display colours, None where there is none; the last one is kept"
+        if self._last[0] != (i, camera):
+            p = self.photos.get((i, camera))
+            self._last = (i, camera), from_jpeg(p) if isinstance(p, bytes) else p and p()
+        return self._last[1]
 
     def orbit(self,
         azimuth: float,       # degrees, 0 in front of the face, positive towards +x of the head's frame
@@ -197,12 +205,13 @@ class Scene:
         azimuth: float,   # degrees
         elevation: float, # degrees
         among=None,       # names; all if not given
+        i: int = 0,       # a frame: where the head is
     ) -> tuple:           # name, degrees between
         "The camera of the rig that sees the head from the most similar side"
         v = angles_to_direction(*np.deg2rad((azimuth, elevation)))
         names = [n for n in self.cameras if among is None or n in among]
         if not names: raise ValueError('no camera to choose from')
-        cos = [float(v @ angles_to_direction(*np.deg2rad(self.angles[n]))) for n in names]
+        cos = [float(v @ angles_to_direction(*np.deg2rad(self.angles(n, i)))) for n in names]
         best = int(np.argmax(cos))
         return names[best], float(np.rad2deg(math.acos(min(1., max(-1., cos[best])))))
 
@@ -215,7 +224,7 @@ class Scene:
         "The real photo that is most like a code and a direction"
         if not self.with_photo: return None
         i = min(self.with_photo, key=lambda i: float(((live.codes[i] - code)**2).sum()))
-        return i, *self.nearest_camera(azimuth, elevation, {c for j, c in self.photos if j == i})
+        return i, *self.nearest_camera(azimuth, elevation, {c for j, c in self.photos if j == i}, i)
 
     @torch.no_grad()
     def look(self,
@@ -251,10 +260,6 @@ class Scene:
         return np.repeat(grey[..., None], 3, 2)
 
 # %% ../nbs/11_explorer.ipynb #2eb61150
-def model_name(config) -> str:
-    "What a list of models calls it: the run's directory"
-    return run_name(config)
-
 @torch.no_grad()
 def live_model(
     path,                  # directory of a run
@@ -277,12 +282,12 @@ def live_model(
     return LiveModel(run.model, np.array(codes), dict(arch=c.arch, split=c.split, seed=c.seed, iteration=run.iteration, train_cameras=list(run.split.train_cameras), test_segments=list(c.test_segments)), fits)
 
 def scene_of_runs(
-    paths: list,           # directories of runs on one capture
+    runs: dict,            # {name: directory of a run}; the first one's capture and sizes count
     capture=None,          # where it is, if not where it was
     max_frames: int = 60,  # evenly spaced
 ) -> Scene:
     "A scene whose models are loaded when they are first wanted"
-    run = load_run(paths[0], capture, 'cpu')
+    run = load_run(next(iter(runs.values())), capture, 'cpu')
     ds = CaptureDataset(run.capture, tex_size=run.sets['train'].tex_size, image_size=run.size)
     rows = np.unique(ds.rows)
     if not len(rows): raise ValueError(f'{run.capture.root}: no frame with photos')
@@ -292,14 +297,14 @@ def scene_of_runs(
     def photo(segment, frame, camera): return (to_display(resize_image(run.capture.read_photo(segment, camera, frame), run.size)/255, gain)*255).round().astype(np.uint8)
     photos = {(place[r], ds.names[c]): partial(photo, *run.capture.frame_list[r], ds.names[c]) for r, c in zip(ds.rows.tolist(), ds.cams.tolist()) if r in place}
     about = dict(capture=run.capture.name, synthetic=(run.capture.root/'synthetic.json').exists(), gain=gain)
-    sizes = (run.topology, run.size, run.norm.tex_mean.shape)
-    models = {Path(p).name: partial(_checked, sizes, p, frames, capture) for p in paths}
+    models = {n: partial(_fitting, run, p, frames, capture) for n, p in runs.items()}
     return Scene(about, {c.name: c for c in ds.resized}, frames, np.array([run.capture.read_head_pose(*f) for f in frames]), run.topology, run.norm, models, photos)
 
-def _checked(sizes, path, frames, capture) -> LiveModel:
-    "A model that fits a scene's texture"
-    live = live_model(path, frames, capture)
-    if live.model.config.tex_size != sizes[2][-1]: raise ValueError(f'{path}: a texture of {live.model.config.tex_size} texels, the scene has {sizes[2][-1]}; open the run alone')
+def _fitting(first, path, frames, capture) -> LiveModel:
+    "A model that fits the scene of the run `first`"
+    live, c = live_model(path, frames, capture), first.model.config
+    if (live.model.config.tex_size, live.model.config.n_verts) != (c.tex_size, c.n_verts):
+        raise ValueError(f'{path}: {live.model.config.tex_size} texels and {live.model.config.n_verts} vertices, the first run has {c.tex_size} and {c.n_verts}; open the run alone')
     return live
 
 # %% ../nbs/11_explorer.ipynb #b28d343f
@@ -385,19 +390,23 @@ def run_pairs(
     max_samples: int = 16,  # images a set, where the run has to be scored
     examples: int = 4,      # views a set, likewise
     progress: bool = True,
-) -> Pairs:
-    "A run's table: what was scored along training, or else its last checkpoint, scored now and kept in RUN/quality"
-    found, broken = [], []
+) -> tuple:                 # `Pairs`; and notes on what was not usable
+    "A run's table: what was scored along training, and its last checkpoint, scored now and kept in RUN/quality if it was not before"
+    found, notes = [], []
     for f in sorted((path/'quality').glob('*.npz')):
         try: found.append(load_pairs(f))
-        except FormatError as e: broken.append(e)
-    if found: return join_pairs(found)
-    if progress: print(f'{path}: scoring {3*max_samples} images of its last checkpoint, once', flush=True)
-    run = load_run(path, capture)
-    pairs = score_checkpoint(run, examples=examples, example_height=288, max_samples=max_samples)
-    (path/'quality').mkdir(exist_ok=True)
-    save_pairs(path/'quality'/f'{run.iteration:07d}.npz', pairs, 1 << 30)
-    return pairs
+        except FormatError as e: notes.append(_short(e))
+    try:
+        at = read_checkpoint(path/'last.pt')['iteration']
+        if all(r['iteration'] < at for p in found for r in p.rows):
+            if progress: print(f'{path}: scoring up to {3*max_samples} images of its last checkpoint, once', flush=True)
+            found.append(score_checkpoint(load_run(path, capture), examples=examples, example_height=288, max_samples=max_samples))
+            try:
+                (path/'quality').mkdir(exist_ok=True)
+                save_pairs(path/'quality'/f'{at:07d}.npz', found[-1], 1 << 30)
+            except OSError as e: notes.append(f'{path}: the scores could not be kept ({e.strerror}) and are made anew each time; make the directory writable')
+    except Exception as e: notes.append(_short(e))
+    return (join_pairs(found) if found else Pairs([], {})), notes
 
 def open_source(
     source=None,           # None: the example; a table of pairs; a run; a directory of runs
@@ -405,32 +414,46 @@ def open_source(
     progress: bool = True,
 ) -> Source:
     "Pairs and scene of a source; raises `FormatError` only where the path itself leads nowhere"
-    if source is None:
-        return Source('Example: synthetic head', load_pairs(EXAMPLE_PAIRS), load_scene(EXAMPLE_SCENE))
+    if not source: return Source('Example: synthetic head', load_pairs(EXAMPLE_PAIRS), load_scene(EXAMPLE_SCENE))
     path = Path(source)
-    if path.is_file(): return Source(path.name, load_pairs(path), None, ['A table has no models: for the live model, open the directory of the runs.'])
-    if not path.is_dir(): raise FormatError(f'{path}: expected a table of pairs, a run, or a directory with runs, found nothing there; None opens the example')
-    out, runs, parts = Source(str(path)), run_dirs(path), []
+    if path.is_file():
+        if path.suffix != '.npz': raise FormatError(f'{path}: expected a table of pairs (.npz), a run, or a directory with runs; open the directory {path.parent}')
+        return Source(path.name, load_pairs(path), None, ['A table has no models: for the live model, open the directory of the runs.'])
+    if not path.is_dir(): raise FormatError(f'{path}: expected a table of pairs, a run, or a directory with runs, found nothing there')
+    out, runs, parts = Source(str(path)), run_dirs(path), {}
     if (path/'quality_pairs.npz').is_file():
-        try: parts.append(load_pairs(path/'quality_pairs.npz'))
-        except FormatError as e: out.notes.append(str(e))
-    known, usable = {r['run'] for p in parts for r in p.rows}, []
+        try: parts[path/'quality_pairs.npz'] = load_pairs(path/'quality_pairs.npz')
+        except FormatError as e: out.notes.append(_short(e))
+    known = {r['run'] for p in parts.values() for r in p.rows}
     for p in runs:
-        try:
-            if p.name not in known: parts.append(run_pairs(p, capture, progress=progress))
-        except Exception as e: out.notes.append(f'{p.name}: {_short(e)}')
-        if (p/'last.pt').is_file(): usable.append(p)
-    if parts: out.pairs = join_pairs(parts)
-    if not runs: out.notes.append(f'{path}: no run here yet; a run is a directory that dam_train wrote')
-    roots = {}
-    for p in usable:
-        try: roots.setdefault(json.loads((p/'config.json').read_text())['capture'], []).append(p)
-        except (OSError, ValueError, KeyError) as e: out.notes.append(f'{p.name}: {_short(e)}')
-    if len(roots) > 1: out.notes.append(f'The runs are of {len(roots)} captures; the live model shows those of the first')
-    if roots:
-        try: out.scene = scene_of_runs(next(iter(roots.values())), capture)
-        except Exception as e: out.notes.append(f'no live model: {_short(e)}')
+        if run_title(p, path) in known: continue
+        own, notes = run_pairs(p, capture, progress=progress)
+        out.notes += [f'{run_title(p, path)}: {n}' for n in notes]
+        if own.rows: parts[p] = replace(own, rows=[dict(r, run=run_title(p, path)) for r in own.rows])
+    out.pairs = join_pairs(_alike(parts, out.notes))
+    if not runs and not parts: out.notes.append(f'{path}: no run here yet; a run is a directory that dam_train wrote')
+    usable = [p for p in runs if (p/'last.pt').is_file()]
+    while usable and not out.scene:    # the first run that opens decides
+        try: out.scene = scene_of_runs({run_title(p, path): p for p in usable}, capture)
+        except Exception as e:
+            n = f'no live model of {run_title(usable.pop(0), path)}: {_short(e)}'
+            if n not in out.notes: out.notes.append(n)
     return out
+
+def run_title(
+    run: Path,     # its directory
+    source: Path,  # what was opened
+) -> str:
+    "What tells a run apart from others below a directory"
+    return run.name if run == source else str(run.relative_to(source)).replace('runs/', '', 1)
+
+def _alike(parts: dict, notes: list) -> list:
+    "The tables that may be compared with the first: one capture, one size, one exposure; the others are named in `notes`"
+    what = lambda p: {k: p.about.get(k) for k in ('capture', 'image_size', 'tex_size')} | dict(gain=(p.about.get('viewing') or {}).get('gain'))
+    first = next(iter(parts.values()), None)
+    for path, p in parts.items():
+        if what(p) != what(first): notes.append(f'{path}: left out, it is of {what(p)}, the first is of {what(first)}; open it alone')
+    return [p for p in parts.values() if what(p) == what(first)]
 
 def _short(e: Exception) -> str: return f'{str(e)[:300] or type(e).__name__}'
 
@@ -463,10 +486,20 @@ def set_options(w, options: list):
     if list(w.options) != list(options): w.options = options
     if values: w.value = old if old in values else values[0]
 
+def line_of(*controls):
+    "Controls side by side, on more lines where the page is narrow"
+    return widgets.HBox(controls, layout=widgets.Layout(flex_flow='row wrap'))
+
 def side_by_side(images, *others):
     "Pictures on the left, the rest beside them, or below where the page is narrow"
     images.layout.width = '640px'
     return widgets.HBox([images, widgets.VBox(others, layout=widgets.Layout(width='560px', flex='0 0 auto'))], layout=widgets.Layout(flex_flow='row wrap'))
+
+def offer_stages(w, stages: list):
+    "Colours fitted, unless the other was chosen where there was a choice: what is wanted outlives sets that have one stage"
+    if len(w.options) > 1: w.wanted = w.value
+    set_options(w, stages)
+    w.value = getattr(w, 'wanted', '') if getattr(w, 'wanted', '') in stages else stages[-1]
 
 class Pane(widgets.VBox):
     "Controls, what they show, and a place for errors"
@@ -485,7 +518,10 @@ class Pane(widgets.VBox):
         try:
             action()
             if self.error.value: self.error.value = ''
-        except Exception as e: self.error.value = f'<p style="{_STYLE};color:#b3261e"><b>{type(e).__name__}</b>: {html.escape(_short(e))}</p>'
+        except Exception as e:
+            for w in ('images', 'numbers'):    # not what belonged to other settings
+                if hasattr(self, w): getattr(self, w).value = ''
+            self.error.value = f'<p style="{_STYLE};color:#b3261e"><b>{type(e).__name__}</b>: {html.escape(_short(e))}</p>'
         finally: self._depth -= 1
 
 def message(text: str) -> str:
@@ -565,7 +601,7 @@ class Album:
 
 def _face(image: np.ndarray) -> np.ndarray:  # (H,W) bool
     "Where a stored render shows the mesh: its surroundings are black"
-    return image.max(-1) > 12
+    return cv2.erode((image.max(-1) > 12).astype(np.uint8), np.ones((5, 5), np.uint8)) > 0    # JPEGs are not sharp at its rim
 
 def _segment(name: str) -> str:
     "A segment's name, cut where it is long"
@@ -590,34 +626,34 @@ class LossPane(Pane):
         self.album, self.n_views, self.maps, self.charts = Album(source.pairs), n_views, {}, {}
         rows, self.means = source.pairs.rows, set_means(source.pairs.rows)
         if not self.album.items: self.children = [widgets.HTML(message('There are no scored pictures here yet. Score runs along training with <code>benchmarks/quality_pairs.py</code>, or open a run that has a checkpoint.'))]; return
-        terms = [t for t in TERM_NAMES if any(r.get(t) for r in rows[:500])]
+        terms = [t for t in TERM_NAMES if any(r.get(t) for r in rows)]
         self.term = choice('Loss', [(TERM_NAMES[t], t) for t in terms], 'dam-loss-term')
         self.of = choice('Loss of', [('a set, on average', 'set'), ('one image', 'image')], 'dam-loss-of', value='set' if len({(m['run'], m['iteration']) for m in self.means}) >= 20 else 'image')
         self.metric = choice('Quality', [('–', '')], 'dam-loss-metric')
         self.arch = choice('Architecture', [('all', '')] + [(a, a) for a in self.album.values('arch')], 'dam-loss-arch')
         self.set = choice('Set', [(SET_NAMES[s], s) for s in SETS if s in self.album.values('set')], 'dam-loss-set')
+        self.split = choice('Cameras', [(f'split {s}', s) for s in self.album.values('split')], 'dam-loss-split')
         self.stage = choice('Colours', [('–', '')], 'dam-loss-stage')
         self.region = choice('Region', ['face', *(r for r in REGIONS if any(r in e.get('boxes', {}) for _, e in self.album.items))], 'dam-loss-region')
-        self.slider = slider('Loss, bad → good', [('–', 0.)], 'dam-loss-slider')
+        self.slider = slider('Loss, bad → good', [('–', 0.)], 'dam-loss-slider', '58em')
         self.wanted = _named(widgets.FloatText(description='Wanted quality', step=.1, style=dict(description_width='11em'), layout=widgets.Layout(width='17em')), 'dam-loss-wanted')
         self.needed = _named(widgets.HTML(), 'dam-loss-needed')
+        self.wish = 'flip'    # of qualities of the whole face: kept while a region lacks it
         self.curve, self.images, self.numbers = _named(widgets.Image(format='png', layout=widgets.Layout(width='540px')), 'dam-loss-curve'), _named(widgets.HTML(), 'dam-loss-images'), _named(widgets.HTML(), 'dam-loss-numbers')
-        self.children = [widgets.HBox([self.term, self.of, self.set, self.stage]), widgets.HBox([self.metric, self.region, self.arch]), self.slider, self.error,
-                         side_by_side(self.images, self.numbers, self.curve, widgets.HBox([self.wanted, self.needed]))]
-        self.react(self.choose, self.term, self.of, self.arch, self.set, self.stage, self.region)
+        self.children = [line_of(self.term, self.of, self.set, self.stage), line_of(self.metric, self.region, self.split, self.arch), self.slider, self.error,
+                         side_by_side(self.images, self.numbers, self.curve, line_of(self.wanted, self.needed))]
+        self.react(self.choose, self.term, self.of, self.split, self.arch, self.set, self.stage, self.region)
         self.react(self.show, self.slider, self.wanted)
         self.react(self.change_metric, self.metric)
         self.run(self.choose)
 
     def choose(self):
         "Options that depend on others, then the pictures"
-        fresh = self.stage.value == ''
-        set_options(self.stage, self.album.values('stage', set=self.set.value))
-        if fresh: self.stage.value = self.stage.options[-1]    # colours fitted, where they are: the face is what matters
-        kept, first = self.rows()[:300], self.metric.value == ''
+        offer_stages(self.stage, self.album.values('stage', split=self.split.value, set=self.set.value))
+        kept, first = self.rows(), self.metric.value == ''
         names = [m if self.region.value == 'face' else f'{m}_{self.region.value}' for m in METRICS]
         set_options(self.metric, [(metric_of(m)[0], m) for m in names if any(r.get(m) is not None for r in kept)] or [('–', '')])
-        if first and 'flip' in [m for _, m in self.metric.options]: self.metric.value = 'flip'
+        if (w := 'flip' if first else self.wish) in [m for _, m in self.metric.options] or (w := f'{w}_{self.region.value}') in [m for _, m in self.metric.options]: self.metric.value = w
         shown = {(r['run'], r['iteration']) for r, _ in self.items()}
         losses = [r[self.term.value] for r in self.rows() if r.get(self.term.value) and (r['run'], r['iteration']) in shown] if self.of.value == 'set' else [r[self.term.value] for r, _ in self.items() if r.get(self.term.value)]
         if not losses: raise ValueError('no pictures for this choice: take another set, architecture or colours')
@@ -631,6 +667,7 @@ class LossPane(Pane):
 
     def change_metric(self):
         "A quality worth wanting: that of the middle of the curve, rounded to the worse side"
+        if not self.metric.value.endswith(REGIONS): self.wish = self.metric.value
         m = self.map()[0] if self.metric.value else None
         if m:
             step, middle = 10.**(1 - m.digits), float(np.median(m.curve[1]))
@@ -638,7 +675,7 @@ class LossPane(Pane):
             self.wanted.description = f'Wanted {m.title.replace(" [dB]", "")}'
         self.show()
 
-    def labels(self) -> dict: return dict(set=self.set.value, stage=self.stage.value, arch=self.arch.value or None)
+    def labels(self) -> dict: return dict(split=self.split.value, set=self.set.value, stage=self.stage.value, arch=self.arch.value or None)
     def items(self) -> list: return self.album.where(**self.labels())
     def rows(self) -> list:
         "Images, or means of sets, of the present choice"
@@ -677,8 +714,8 @@ class LossPane(Pane):
         self.numbers.value = message(f'At <b>{TERM_NAMES[term]} {loss:.3g}</b>: {measured(metric, p.expected, True)} to be expected, 8 {unit} of 10 between {f(p.low)} and {f(p.high)} ({better} is better).'
                                      + (f' {html.escape(p.beyond)}.' if p.beyond else '') + '<br>' + self.says(near, mean))
         self.curve.value = chart.mark(loss, *p)
-        n, want = m.loss_for(self.wanted.value), measured(metric, self.wanted.value)
-        self.needed.value = message(f'No loss in the data gives {want} on average.' if math.isnan(n.loss) else
+        n, want = m.loss_for(self.wanted.value if math.isfinite(self.wanted.value) else float(np.median(m.curve[1]))), measured(metric, self.wanted.value)
+        self.needed.value = message(f'{html.escape(n.beyond[0].upper() + n.beyond[1:])}.' if n.beyond else
                                     f"{want} needs a {TERM_NAMES[term]} of <b>{n.loss:.3g}</b> on average, " + (f'for nine {unit} of ten less than was reached.' if math.isnan(n.sure) else f'and <b>{n.sure:.3g}</b> for nine {unit} of ten.'))
 
     def says(self, near: list, mean: dict) -> str:
@@ -690,7 +727,7 @@ class LossPane(Pane):
     def caption(self, row: dict) -> str:
         "What a picture is, and its numbers"
         return (f"<b>{TERM_NAMES[self.term.value]} {row[self.term.value]:.3g}</b><br>{quality_text(row, [self.metric.value] if self.metric.value else [])}<br>"
-                f"{html.escape(row['run'])}<br>iteration {row['iteration']:,}<br>camera {html.escape(row['camera'])}<br>{html.escape(_segment(row['segment']))}, {row['frame']}")
+                f"{html.escape(row['run'])}<br>iteration {row['iteration']:,}<br>camera {html.escape(row['camera'])}<br>{html.escape(_segment(row['segment'])).replace('_', '_<wbr>')}, {row['frame']}")
 
 _BLANK = cv2.imencode('.png', np.full((1, 1, 3), 255, np.uint8))[1].tobytes()
 
@@ -708,7 +745,7 @@ class ReplayPane(Pane):
         self.slider = slider('Iteration', [('–', 0)], 'dam-replay-iteration', '36em')
         self.play = _named(widgets.Play(min=0, max=0, interval=450, description='Play the training'), 'dam-replay-play')
         self.images, self.numbers, self.curve = _named(widgets.HTML(), 'dam-replay-images'), _named(widgets.HTML(), 'dam-replay-numbers'), _named(widgets.Image(format='png', layout=widgets.Layout(width='520px')), 'dam-replay-curve')
-        self.children = [widgets.HBox([self.which, self.set, self.stage]), self.view, widgets.HBox([self.play, self.slider]), self.error,
+        self.children = [line_of(self.which, self.set, self.stage), self.view, line_of(self.play, self.slider), self.error,
                          side_by_side(self.images, self.numbers, self.curve)]
         widgets.jslink((self.play, 'value'), (self.slider, 'index'))
         self.react(self.choose, self.which, self.set, self.stage, self.view)
@@ -719,7 +756,7 @@ class ReplayPane(Pane):
         "Sets, views and iterations of the run"
         run = dict(run=self.which.value)
         set_options(self.set, [(SET_NAMES[s], s) for s in SETS if s in self.album.values('set', **run)])
-        set_options(self.stage, self.album.values('stage', **run, set=self.set.value))
+        offer_stages(self.stage, self.album.values('stage', **run, set=self.set.value))
         here = dict(run, set=self.set.value, stage=self.stage.value)
         set_options(self.view, self.album.views(**here))
         self.steps = {r['iteration']: (r, e) for r, e in self.album.where(**here) if Album.view(r) == self.view.value}
@@ -765,14 +802,14 @@ class ArchitecturePane(Pane):
         self.region = choice('Region', ['face', *(r for r in REGIONS if any(r in e.get('boxes', {}) for _, e in self.album.items))], 'dam-arch-region')
         self.slider = slider('Iteration', [('–', 0)], 'dam-arch-iteration', '36em')
         self.images, self.numbers = _named(widgets.HTML(), 'dam-arch-images'), _named(widgets.HTML(), 'dam-arch-numbers')
-        self.children = [widgets.HBox([self.set, self.stage, self.region]), self.view, self.slider, self.error, self.images, self.numbers]
+        self.children = [line_of(self.set, self.stage, self.region), self.view, self.slider, self.error, self.images, self.numbers]
         self.react(self.choose, self.set, self.stage, self.view)
         self.react(self.show, self.slider, self.region)
         self.run(self.choose)
 
     def choose(self):
         "Views of the set, and their iterations"
-        set_options(self.stage, self.album.values('stage', set=self.set.value))
+        offer_stages(self.stage, self.album.values('stage', set=self.set.value))
         here = dict(set=self.set.value, stage=self.stage.value)
         set_options(self.view, self.album.views(**here))
         self.here = [(r, e) for r, e in self.album.where(**here) if Album.view(r) == self.view.value]
@@ -788,11 +825,11 @@ class ArchitecturePane(Pane):
         region, css = self.region.value, f'height:{200 if self.region.value == "face" else 70}px;display:block'
         block = '<div style="margin-bottom:4px">{}</div>'
         cell = lambda top, *images: f'<div><div style="height:1.4em;font-weight:600">{html.escape(top)}</div>{"".join(map(block.format, images))}</div>'
-        columns = []
+        columns, archs = [], {r['arch'] for r, _ in own}
         for r, e in own:
             photo, image, diff = self.album.pictures(e, region)
             if not columns: columns.append(cell('photo', '' if photo[0] is None else image_tag(photo[0], 'photo', css)))
-            columns.append(cell(r['run'], *('' if p[0] is None else image_tag(p[0], p[1], css) for p in (image, diff))))
+            columns.append(cell(r['run'] if len(archs) < len(own) else r['arch'], *('' if p[0] is None else image_tag(p[0], p[1], css) for p in (image, diff))))
         self.images.value = f'<div style="{_STYLE};display:flex;flex-wrap:wrap;gap:5px">{"".join(columns)}</div>'
         names = [m if region == 'face' else f'{m}_{region}' for m in METRICS]
         names = [m for m in names if any(r.get(m) is not None for r, _ in own)]
@@ -818,7 +855,7 @@ class LivePane(Pane):
         self.which = choice('Model', list(scene.models), 'dam-live-model', '29.5em')
         self.a, self.b = choice('Frame A', frames, 'dam-live-frame-a', '29.5em', value=start), choice('Frame B', frames, 'dam-live-frame-b', '29.5em', value=scene.with_photo[-1] if scene.with_photo else len(frames) - 1)
         self.blend = number('From A to B', 0, 1, .02, 'dam-live-blend')
-        self.steps = [number(f'Direction {i} [sd]', -3, 3, .1, f'dam-live-direction-{i}', readout_format='.1f') for i in range(1, n_directions + 1)]
+        self.steps = [number(f'Direction {i} [sd]', -3, 3, .1, f'dam-live-direction-{i}', readout_format='.1f', tooltip=f'Main direction {i} of the codes of all frames, in standard deviations') for i in range(1, n_directions + 1)]
         self.camera = choice('Camera', [('free', '')] + [(n, n) for n in sorted(scene.cameras)], 'dam-live-camera', '29.5em')
         self.azimuth, self.elevation = number('Azimuth [°]', -180, 180, 1, 'dam-live-azimuth', readout_format='.0f'), number('Elevation [°]', -80, 80, 1, 'dam-live-elevation', readout_format='.0f')
         self.distance = number('Distance [× rig]', .5, 2, .05, 'dam-live-distance', 1.)
@@ -852,16 +889,17 @@ class LivePane(Pane):
 
     def go_to_camera(self):
         "The sliders say where the chosen camera is"
-        if self.camera.value: self.azimuth.value, self.elevation.value = (float(round(v)) for v in self.scene.angles[self.camera.value])
+        if self.camera.value: self.azimuth.value, self.elevation.value = (float(round(v)) for v in self.scene.angles(self.camera.value, self.a.value))
         self.show()
 
     def show(self):
         "Decode, render, compare"
-        scene, began = self.scene, time.perf_counter()
+        scene = self.scene
+        self.distance.disabled = bool(self.camera.value)    # a camera of the rig stands where it stands
         live = scene.model(self.which.value)
         code = live.code(self.a.value, self.b.value, self.blend.value, [s.value for s in self.steps])
         seen = live.about['train_cameras']
-        angles = scene.angles[self.camera.value] if self.camera.value else (self.azimuth.value, self.elevation.value)
+        angles = scene.angles(self.camera.value, self.a.value) if self.camera.value else (self.azimuth.value, self.elevation.value)
         M, view = scene.rig_view(self.camera.value, self.a.value) if self.camera.value else scene.orbit(*angles, self.distance.value)
         colors = self.camera.value if self.camera.value in seen or self.camera.value in live.fits else scene.nearest_camera(*angles, seen)[0]
         began = time.perf_counter()
@@ -875,10 +913,9 @@ class LivePane(Pane):
             photo = scene.photo(i, camera)
             compare = [(photo, 'photo', 'nearest photo'), (there.image, 'render there', 'render from there'), (difference(there.image, photo, there.mask), 'difference', 'difference × 4')]
             text = f'Nearest photo: camera {html.escape(camera)} ({off:.0f}° away, {"seen in training" if camera in seen else "unseen"}), {html.escape(_segment(scene.frames[i][0]))}, frame {scene.frames[i][1]}.'
-        ms = 1e3*(time.perf_counter() - began)
         width = sum(i.shape[1]/i.shape[0] for i, *_ in rows)
         self.images.value = f'<div style="max-width:720px">{strip(rows, width)}{strip(compare, width) if compare else ""}</div>'
-        a = live.about
+        ms, a = 1e3*(time.perf_counter() - began), live.about
         self.numbers.value = message(f'{text}<br>{html.escape(a["arch"])}, iteration {a["iteration"]:,}, colours of camera {html.escape(colors)}.<br>{ms:.0f} ms, {1e3/ms:.0f} frames a second.')
 
 # %% ../nbs/11_explorer.ipynb #e0da13a5
@@ -931,7 +968,7 @@ def dam_explore(
             s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try: s.bind((ip, port))
             except OSError as e: raise ValueError(f'{ip}:{port} cannot be served on ({e.strerror}); choose another --port') from None
-        if source: open_source(source, capture or None)    # errors here, and runs scored before somebody waits for a page
+        for note in open_source(source, capture or None).notes: print(note, flush=True)    # errors here, and runs scored before somebody waits for a page
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))    # the same orderly end
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder)/'explorer.ipynb'

@@ -456,12 +456,12 @@ class Pairs:
 def encode_jpeg(
     image: np.ndarray,     # (h,w,3) uint8
     height: int = 160,     # at most
-    quality: int = 82,
+    quality: int = 93,     # colours at full resolution: differences are enlarged
 ) -> bytes:
     "A small JPEG"
     h, w = image.shape[:2]
     if h > height: image = resize_image(image, (height, max(1, round(w*height/h))))
-    return cv2.imencode('.jpg', cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
+    return cv2.imencode('.jpg', cv2.cvtColor(np.ascontiguousarray(image), cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444])[1].tobytes()
 
 def save_pairs(
     path,
@@ -527,7 +527,9 @@ def join_pairs(parts: list) -> Pairs:
         examples += [dict(e, row=e['row'] + len(rows)) for e in p.examples]
         rows += p.rows
     first = parts[0].about if parts else {}
-    return Pairs(rows, {k: v for k, v in first.items() if all(p.about.get(k) == v for p in parts)}, examples)
+    about = {k: v for k, v in first.items() if all(p.about.get(k) == v for p in parts)}
+    if any(p.about.get('synthetic') for p in parts): about['synthetic'] = True    # a label that is never lost
+    return Pairs(rows, about, examples)
 
 # %% ../nbs/09_quality.ipynb #6755ba18
 def pairs_about(
@@ -566,10 +568,11 @@ def score_checkpoint(
 ) -> Pairs:
     "Rows and example pictures of a run as it is"
     viewing, crops = viewing or viewing_of(run), []
-    rows = quality_rows(run, viewing=viewing, on_image=lambda *crop: crops.append(crop), **options)
+    small = lambda image: encode_jpeg(image, example_height)    # at once: full crops of all images would fill the memory
+    rows = quality_rows(run, viewing=viewing, on_image=lambda row, photo, image, boxes: crops.append((row, small(photo), small(image), boxes)), **options)
     where = {id(r): i for i, r in enumerate(rows)}
     return Pairs(rows, pairs_about(run, viewing, **about), [
-        dict(row=where[id(r)], photo=encode_jpeg(photo, example_height), render=encode_jpeg(image, example_height), boxes={n: b for n, b in boxes.items() if not math.isnan(b[0])})
+        dict(row=where[id(r)], photo=photo, render=image, boxes={n: b for n, b in boxes.items() if not math.isnan(b[0])})
         for r, photo, image, boxes in pick_examples(run.capture, crops, examples)])
 
 def train_and_score(
