@@ -301,12 +301,13 @@ def viewing_of(
     ds = CaptureDataset(run.capture, tex_size=run.sets['train'].tex_size, image_size=run.size)
     colors, sides = [], []
     for i in np.unique(np.linspace(0, len(ds) - 1, min(n, len(ds))).round().astype(int)):
-        batch = {k: v[None] if torch.is_tensor(v) else v for k, v in ds[int(i)].items()}
-        batch = {k: batch[k].to(run.device) for k in ('aligned_verts', 'M', 'photo')}
+        try: item = ds[int(i)]
+        except FormatError: continue    # a damaged file says so where it is needed
+        batch = {k: item[k][None].to(run.device) for k in ('aligned_verts', 'M', 'photo')}
         face = region_weights(run, batch, {})['face'][0, 0]
         if (box := crop_box(face)) is None: continue
         colors.append(batch['photo'][0][face > 0].cpu().numpy()); sides.append(min(box[1] - box[0], box[3] - box[2]))
-    if not colors: raise ValueError(f'{run.capture.root}: the face covers no pixel of {n} samples; check KRT, the head poses and face_weight_mask.png')
+    if not colors: raise ValueError(f'{run.capture.root}: the face covers no pixel of {n} samples, or their files are damaged; check KRT, the head poses and face_weight_mask.png')
     return replace(Viewing(round(float(auto_exposure(np.concatenate(colors))), 4), scales=possible_scales(min(sides))), **changes)
 
 # %% ../nbs/09_quality.ipynb #2fa57731
@@ -657,7 +658,7 @@ class Prediction(namedtuple('Prediction', 'expected low high')):
     beyond = ''
 
 class Needed(namedtuple('Needed', 'loss sure')):
-    "Loss at which the expected quality is the wanted one, and at which nine images of ten have it; NaN = no loss in the data; `beyond` says so"
+    "Loss at which the expected quality is the wanted one, and at which nine images of ten have it; NaN = no loss in the range of the map; `beyond` says so"
     beyond = ''
 
 def pair_arrays(
@@ -745,7 +746,7 @@ class LossQualityMap:
         v = _at(self.curve, x)
         out = Prediction(*(map(float, v) if a.ndim == 0 else v))
         lo, hi = self.range
-        where = [f'{n} of {a.size} losses {what}' if a.ndim else f'loss {float(a):.4g} is {what}' for n, what in (((a < lo*.999999).sum(), f'below the data ({lo:.4g})'), ((a > hi*1.000001).sum(), f'above the data ({hi:.4g})')) if n]
+        where = [f'{n} of {a.size} losses {what}' if a.ndim else f'loss {float(a):.4g} is {what}' for n, what in (((a < lo*.999999).sum(), f'below the range of the map ({lo:.4g})'), ((a > hi*1.000001).sum(), f'above the range of the map ({hi:.4g})')) if n]
         if where: out.beyond = '; '.join(where) + ': the value is that of the end, not extrapolated'
         return out
 
@@ -763,8 +764,8 @@ class LossQualityMap:
         loss, sure = (self._inverse(sign*c, sign*quality) for c in (self.curve[1], self.curve[2 if self.higher else 3]))
         out = Needed(loss, sure)
         best, worst = self.curve[1, 0], self.curve[1, -1]
-        if math.isnan(loss): out.beyond = f'no loss in the data gives {self.title} {quality:.4g} on average; the best is {best:.4g}, at loss {self.range[0]:.4g}'
-        elif sign*worst >= sign*quality: out.beyond = f'all losses in the data give {self.title} {quality:.4g} on average; the worst is {worst:.4g}, at loss {self.range[1]:.4g}'
+        if math.isnan(loss): out.beyond = f'no loss in the range of the map gives {self.title} {quality:.4g} on average; the best is {best:.4g}, at loss {self.range[0]:.4g}'
+        elif sign*worst >= sign*quality: out.beyond = f'all losses in the range of the map give {self.title} {quality:.4g} on average; the worst is {worst:.4g}, at loss {self.range[1]:.4g}'
         return out
 
     def _inverse(self, g, quality) -> float:

@@ -536,6 +536,7 @@ def load_run(
     try: run = Run(config, state['iteration'])
     except MissingFileError as e: raise MissingFileError(f'{e} ({path} was trained on it; say where it is now: `capture`)') from e
     load_model_state(Path(path)/'last.pt', run.model, state)
+    if not changes and run.fingerprint() != state['data']: warnings.warn(f'{run.capture.root}: not what {path} was trained on (other samples or statistics); is it the right capture?')
     run.model.eval()
     return run
 

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BAR', 'PANEL', 'TEXT', 'FAINT', 'MIN_WIDTH', 'DIFFERENCES', 'find_ffmpeg', 'video_writer', 'fit_text', 'compose',
-           'difference', 'View', 'batches', 'seen', 'spread', 'fit_cameras', 'Look', 'make_look', 'view_pictures',
+           'difference', 'View', 'batches', 'seen', 'spread', 'fit_cameras', 'Drawing', 'make_drawing', 'view_pictures',
            'digest', 'is_current', 'write_pictures', 'sheet', 'write_image', 'orbit_camera', 'orbit_pictures',
            'as_list', 'no_such', 'choose_segments', 'choose_cameras', 'visualize', 'dam_visualize']
 
@@ -220,7 +220,7 @@ def fit_cameras(
 
 # %% ../nbs/14_visualize.ipynb #9c9e592b
 @dataclass(frozen=True)
-class Look:
+class Drawing:
     "How pictures are drawn, the same for all of a capture"
     viewing: Viewing               # exposure, pixels per degree
     height: int                    # of a panel, pixels
@@ -237,18 +237,18 @@ class Look:
         "(h, w) of a panel for an image of `size`"
         return self.height, max(1, round(size[1]*self.height/size[0]))
 
-def make_look(
+def make_drawing(
     run: Run,
     cameras: list = (),        # whose colours are fitted, if they are test cameras
     height: int = 0,           # of a panel, pixels; 0: the photos' height, at least 384 and at most 1024
     difference: str = 'signed',# of `DIFFERENCES`
     raw_colors: bool = False,  # leave unseen cameras' colours as trained
     batch_size: int = 8,
-) -> Look:
+) -> Drawing:
     "Exposure and colours for a run's capture"
     if difference not in DIFFERENCES: raise ValueError(f"difference {difference!r}: choose of {', '.join(DIFFERENCES)}")
     if height and not 32 <= height <= 4096: raise ValueError(f'height: expected 32 to 4096 pixels (0: chosen by the photos), found {height}')
-    return Look(viewing_of(run), height or min(max(run.size[0], 384), 1024), difference,
+    return Drawing(viewing_of(run), height or min(max(run.size[0], 384), 1024), difference,
                 None if raw_colors else fit_cameras(run, cameras, batch_size=batch_size), (run.capture.root/'synthetic.json').exists())
 
 # %% ../nbs/14_visualize.ipynb #f950955b
@@ -258,29 +258,29 @@ def _words(known: bool) -> str: return 'seen in training' if known else 'unseen'
 def view_pictures(
     run: Run,
     view: View,
-    look: Look,
+    drawing: Drawing,
     only: list = None,       # positions in the view; all if not given
     batch_size: int = 8,
 ):
     "Yields the pictures of a view: photo | render | difference, or the render alone where the camera has no photos at all"
     segment, cam = view.segment, view.camera
     known, known_cam, name = seen(run, segment, cam)
-    fitted = look.fit is not None and cam in look.fit.sums
+    fitted = drawing.fit is not None and cam in drawing.fit.sums
     about = f"camera {cam} ({_words(known_cam)}{'' if known_cam else ', colours fitted' if fitted else ', colours not fitted'})"
-    right = ', '.join(filter(None, [name.replace('_', ' '), 'synthetic'*look.synthetic, 'no photos'*(not view.there.any())]))
+    right = ', '.join(filter(None, [name.replace('_', ' '), 'synthetic'*drawing.synthetic, 'no photos'*(not view.there.any())]))
     index = run.model.camera_index([cam]).to(run.device) if cam in run.model.cameras else None   # else: no colour correction
     for b in batches(run, view if only is None else torch.utils.data.Subset(view, only), batch_size):
         n = len(b['frame'])
         out = run.model(b['avg_tex'], b['aligned_verts'], b['view'], None if index is None else index.expand(n))
-        if fitted: out = apply_fit(run, out, dict(cam_idx=[cam]*n), look.fit)
+        if fitted: out = apply_fit(run, out, dict(cam_idx=[cam]*n), drawing.fit)
         image, mask = render_output(out, run.norm, run.topology, b['M'], run.size)
-        image, photo = display_colors(image, look.viewing.gain), display_colors(b['photo'].permute(0, 3, 1, 2)/255., look.viewing.gain)
+        image, photo = display_colors(image, drawing.viewing.gain), display_colors(b['photo'].permute(0, 3, 1, 2)/255., drawing.viewing.gain)
         for i in range(n):
-            panels = [('render', look.panel(image[i]))]
+            panels = [('render', drawing.panel(image[i]))]
             if view.there.any():
                 lack = b['lack'][i]
-                diff = lack or look.panel(difference(image[i], photo[i], mask[i], look.difference, look.viewing.ppd))
-                panels = [('photo', lack or look.panel(photo[i])), *panels, (DIFFERENCES[look.difference], diff)]
+                diff = lack or drawing.panel(difference(image[i], photo[i], mask[i], drawing.difference, drawing.viewing.ppd))
+                panels = [('photo', lack or drawing.panel(photo[i])), *panels, (DIFFERENCES[drawing.difference], diff)]
             yield compose(panels, (f'{segment} ({_words(known)})', f"frame {b['frame'][i]}"), (about, right))
 
 # %% ../nbs/14_visualize.ipynb #e960ed31
@@ -308,7 +308,7 @@ def write_pictures(path, pictures, fps: float, crf: int = 18, mark: str = '', on
 def sheet(
     run: Run,
     views: list,          # of `View`
-    look: Look,
+    drawing: Drawing,
     n: int = 6,           # rows
     on_row=None,          # called after each
 ) -> np.ndarray:          # (H,W,3) uint8
@@ -317,7 +317,7 @@ def sheet(
     if not samples: raise ValueError('a sheet needs a view with photos')
     out = []
     for v, i in spread(samples, n):
-        out += view_pictures(run, v, look, [i])
+        out += view_pictures(run, v, drawing, [i])
         if on_row: on_row()
     return np.concatenate(out)
 
@@ -344,7 +344,7 @@ def orbit_camera(
 def orbit_pictures(
     run: Run,
     view: View,                # of a segment, without a camera
-    look: Look,
+    drawing: Drawing,
     n: int = 180,              # pictures; the segment plays once, at least one picture a frame
     period: int = 180,         # pictures of one round
     azimuth: float = 75.,      # degrees to each side
@@ -367,12 +367,12 @@ def orbit_pictures(
         t = torch.as_tensor(at[part] - low, dtype=z.dtype, device=z.device)[:, None]
         out = run.model.decode(torch.lerp(z[low], z[np.minimum(low + 1, len(z) - 1)], t), torch.as_tensor(v, device=z.device))
         M = torch.as_tensor(np.stack([projection_matrix(c, still) for c in cams]), device=z.device)
-        image = display_colors(render_output(out, run.norm, run.topology, M, cams[0].size)[0], look.viewing.gain)
+        image = display_colors(render_output(out, run.norm, run.topology, M, cams[0].size)[0], drawing.viewing.gain)
         near = np.degrees(np.arccos(np.clip(v @ trained.T, -1, 1).max(1)))
         for k, i in enumerate(part):
             a, e = (round(float(np.degrees(x[i]))) for x in angles)
             about = f'free viewpoint, azimuth {a:+d}°, elevation {e:+d}°'
-            yield compose([(f'nearest training camera {near[k]:.0f}° away', look.panel(image[k]))], (f'{view.segment} ({_words(known)})', 'synthetic'*look.synthetic), (about, ''))
+            yield compose([(f'nearest training camera {near[k]:.0f}° away', drawing.panel(image[k]))], (f'{view.segment} ({_words(known)})', 'synthetic'*drawing.synthetic), (about, ''))
 
 # %% ../nbs/14_visualize.ipynb #20cc98f0
 def as_list(asked) -> list:
@@ -450,24 +450,24 @@ def visualize(
     views = [v for v in views if len(v)]
     if not views: raise ValueError(f"nothing to show: no frames of {', '.join(segments)} by cameras {', '.join(cameras)}" + (f" are in {' or '.join(wanted)}" if wanted else ''))
     if videos or orbit: find_ffmpeg()
-    look = make_look(run, cameras, height, difference, raw_colors, batch_size)
-    base = digest(run.model.state_dict(), [run.fingerprint(), run.size, look.viewing, look.height, look.difference, raw_colors, fps, crf, _STYLE])
+    drawing = make_drawing(run, cameras, height, difference, raw_colors, batch_size)
+    base = digest(run.model.state_dict(), [run.fingerprint(), run.size, drawing.viewing, drawing.height, drawing.difference, raw_colors, fps, crf, _STYLE])
 
     list_of = lambda v: [v.camera, [run.capture.frame_list[r] for r in v.rows], v.there.tolist()]
     jobs = []   # (path, mark, pictures in it, function that writes it and calls its argument after each picture)
     def add(path, n, write, *what): jobs.append((path, mark := digest(base, *what), n, lambda tick: write(path, mark, tick)))
     if videos:
         for v in views: add(out/v.segment/f'{v.camera}.mp4', len(v), lambda path, mark, tick, v=v:
-                            write_pictures(path, view_pictures(run, v, look, batch_size=batch_size), fps, crf, mark, tick), list_of(v))
+                            write_pictures(path, view_pictures(run, v, drawing, batch_size=batch_size), fps, crf, mark, tick), list_of(v))
     if orbit:
         n = max(1, round(6*fps))
         for v in [View(run, s, None, max_frames) for s in dict.fromkeys(v.segment for v in views)]:
             add(out/v.segment/'free_viewpoint.mp4', max(n, len(v)), lambda path, mark, tick, v=v:
-                write_pictures(path, orbit_pictures(run, v, look, n, n, batch_size=batch_size), fps, crf, mark, tick), list_of(v))
+                write_pictures(path, orbit_pictures(run, v, drawing, n, n, batch_size=batch_size), fps, crf, mark, tick), list_of(v))
     for name in ('train', *SETS) if sheets else ():
         own = [v for v in views if seen(run, v.segment, v.camera)[2] == name and v.there.any()]
         if own: add(out/f'sheet_{name}.jpg', min(rows, sum(int(v.there.sum()) for v in own)), lambda path, mark, tick, own=own:
-                    write_image(path, sheet(run, own, replace(look, height=min(look.height, 384)), rows, tick), mark), rows, *map(list_of, own))
+                    write_image(path, sheet(run, own, replace(drawing, height=min(drawing.height, 384)), rows, tick), mark), rows, *map(list_of, own))
     todo = [j for j in jobs if force or not is_current(*j[:2])]
     if progress: print(f'{out}: {len(todo)} files to draw, {len(jobs) - len(todo)} are there and up to date', flush=True)
     with tqdm(total=sum(j[2] for j in todo), unit='picture', disable=not (progress and todo), mininterval=1, dynamic_ncols=True) as bar:
