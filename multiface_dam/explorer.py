@@ -4,10 +4,10 @@
 
 # %% auto #0
 __all__ = ['SCENE_FORMAT', 'ASSETS', 'EXAMPLE_PAIRS', 'EXAMPLE_SCENE', 'SET_NAMES', 'TERM_NAMES', 'image_tag', 'jpeg',
-           'from_jpeg', 'difference', 'crop', 'Chart', 'LiveModel', 'Look', 'Scene', 'live_model', 'scene_of_runs',
-           'save_scene', 'load_scene', 'Source', 'run_dirs', 'run_pairs', 'open_source', 'run_title', 'choice',
-           'slider', 'number', 'set_options', 'line_of', 'side_by_side', 'offer_stages', 'Pane', 'message', 'tiles',
-           'strip', 'Album', 'quality_text', 'measured', 'LossPane', 'ReplayPane', 'ArchitecturePane', 'LivePane',
+           'difference', 'crop', 'Chart', 'LiveModel', 'Look', 'Scene', 'live_model', 'scene_of_runs', 'save_scene',
+           'load_scene', 'Source', 'run_dirs', 'run_pairs', 'open_source', 'run_title', 'choice', 'slider', 'number',
+           'set_options', 'line_of', 'side_by_side', 'offer_stages', 'Pane', 'message', 'tiles', 'strip', 'Album',
+           'region_columns', 'quality_text', 'measured', 'LossPane', 'ReplayPane', 'ArchitecturePane', 'LivePane',
            'LossQualityExplorer', 'page_notebook', 'dam_explore']
 
 # %% ../nbs/11_explorer.ipynb #8a0ee7d8
@@ -29,7 +29,7 @@ from .vae import DeepAppearanceVAE, ModelConfig
 from .losses import Normalization, denormalize_texture, denormalize_verts
 from .training import load_run, read_checkpoint, to_display
 from .evaluation import SETS
-from .quality import (METRICS, REGIONS, LossQualityMap, Pairs, fit_test_colors, join_pairs, load_pairs, metric_of, save_pairs,
+from .quality import (METRICS, REGIONS, LossQualityMap, Pairs, decode_jpeg, fit_test_colors, join_pairs, load_pairs, metric_of, save_pairs,
                                    score_checkpoint, set_means, viewing_of)
 
 # %% ../nbs/11_explorer.ipynb #ef0280a6
@@ -46,10 +46,6 @@ def image_tag(
 def jpeg(image: np.ndarray, quality: int = 88) -> bytes:  # (H,W,3) uint8
     "A JPEG at full size"
     return cv2.imencode('.jpg', np.ascontiguousarray(image[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
-
-def from_jpeg(data: bytes) -> np.ndarray:  # (H,W,3) uint8
-    "The picture that a JPEG holds"
-    return cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)[..., ::-1]
 
 def difference(
     image: np.ndarray,  # (H,W,3) uint8, display colours
@@ -180,7 +176,7 @@ class Scene:
         "A photo in display colours, None where there is none; the last one is kept"
         if self._last[0] != (i, camera):
             p = self.photos.get((i, camera))
-            self._last = (i, camera), from_jpeg(p) if isinstance(p, bytes) else p and p()
+            self._last = (i, camera), decode_jpeg(p) if isinstance(p, bytes) else p and p()
         return self._last[1]
 
     def orbit(self,
@@ -475,9 +471,9 @@ def slider(label: str, options: list, cls: str, width: str = '44em', **kw):
     "A slider over given (text, value) steps"
     return _named(widgets.SelectionSlider(description=label, options=options, continuous_update=True, style=dict(description_width='10em'), layout=widgets.Layout(width=width), **kw), cls)
 
-def number(label: str, low: float, high: float, step: float, cls: str, value: float = 0., **kw):
+def number(label: str, low: float, high: float, step: float, cls: str, value: float = 0., readout_format: str = '.2f', **kw):
     "A slider over numbers"
-    return _named(widgets.FloatSlider(value=value, min=low, max=high, step=step, description=label, readout_format=kw.pop('readout_format', '.2f'), style=dict(description_width='8.5em'), layout=widgets.Layout(width='29.5em'), **kw), cls)
+    return _named(widgets.FloatSlider(value=value, min=low, max=high, step=step, description=label, readout_format=readout_format, style=dict(description_width='8.5em'), layout=widgets.Layout(width='29.5em'), **kw), cls)
 
 def set_options(w, options: list):
     "Other options for a control, with the choice kept where it is still there"
@@ -562,15 +558,24 @@ class Album:
         return [(r, e) for r, e in self.items if all(v is None or r.get(k) == v for k, v in values.items())]
 
     @staticmethod
-    def view(row: dict) -> tuple: return row['camera'], row['segment'], row['frame']
+    def view(row: dict) -> tuple: return row['segment'], row['frame'], row['camera']    # sorted as they are shown
 
     def values(self, label: str, **values) -> list:
         "What a label is among the pictures, in order"
         return sorted({r[label] for r, _ in self.where(**values)})
 
+    def sets(self, **values) -> list:
+        "(text, set) of the pictures"
+        have = self.values('set', **values)
+        return [(SET_NAMES[s], s) for s in SETS if s in have]
+
+    def regions(self) -> list:
+        "The face, and what else is in view somewhere"
+        return ['face', *(r for r in REGIONS if any(r in e.get('boxes', {}) for _, e in self.items))]
+
     def views(self, **values) -> list:
         "(text, view) of the pictures"
-        return [(f"camera {c}, {_segment(s)}, frame {f}", (c, s, f)) for c, s, f in sorted({self.view(r) for r, _ in self.where(**values)}, key=lambda v: (v[1], v[2], v[0]))]
+        return [(f"camera {c}, {_segment(s)}, frame {f}", (s, f, c)) for s, f, c in sorted({self.view(r) for r, _ in self.where(**values)})]
 
     def nearest(self, items: list, term: str, loss: float, n: int = 3) -> list:
         "Of each of the first `n` views the picture whose loss is nearest"
@@ -579,7 +584,7 @@ class Album:
             if not r.get(term): continue
             d = abs(math.log(r[term]/loss))
             if self.view(r) not in best or d < best[self.view(r)][0]: best[self.view(r)] = d, r, e
-        return [best[v][1:] for v in sorted(best, key=lambda v: (v[1], v[2], v[0]))[:n]]
+        return [best[v][1:] for v in sorted(best)[:n]]
 
     def of_mean(self, means: list, term: str, loss: float, n: int = 3) -> list:
         "Pictures of the checkpoint, of those with pictures, whose mean loss of the set is nearest; and its row of means"
@@ -589,13 +594,13 @@ class Album:
         if not own: return [], None
         best = min(own, key=lambda m: abs(math.log(m[term]/loss)))
         items = self.where(**dict(zip(('run', 'iteration', 'set', 'stage'), key(best))))
-        return sorted(items, key=lambda i: (self.view(i[0])[1], self.view(i[0])[2], self.view(i[0])[0]))[:n], best
+        return sorted(items, key=lambda i: self.view(i[0]))[:n], best
 
     def pictures(self, example: dict, region: str = 'face') -> list:
         "(image, alt, heading) of photo, render and difference, or of a region of them"
         box = example.get('boxes', {}).get(region)
         if region != 'face' and box is None: return [(None, 'photo', f'{region}: not in view')]*3
-        photo, image = (crop(from_jpeg(example[k]), box) for k in ('photo', 'render'))
+        photo, image = (crop(decode_jpeg(example[k]), box) for k in ('photo', 'render'))
         raw = region == 'face'
         return [(example['photo'] if raw else photo, 'photo', 'photo'), (example['render'] if raw else image, 'render', 'render'), (difference(image, photo, _face(image)), 'difference', 'difference × 4')]
 
@@ -606,6 +611,10 @@ def _face(image: np.ndarray) -> np.ndarray:  # (H,W) bool
 def _segment(name: str) -> str:
     "A segment's name, cut where it is long"
     return name if len(name) <= 34 else name[:33] + '…'
+
+def region_columns(region: str) -> list:
+    "Columns of the qualities of a region"
+    return [m if region == 'face' else f'{m}_{region}' for m in METRICS]
 
 def quality_text(row: dict, metrics: list) -> str:
     "Qualities of an image"
@@ -631,10 +640,10 @@ class LossPane(Pane):
         self.of = choice('Loss of', [('a set, on average', 'set'), ('one image', 'image')], 'dam-loss-of', value='set' if len({(m['run'], m['iteration']) for m in self.means}) >= 20 else 'image')
         self.metric = choice('Quality', [('–', '')], 'dam-loss-metric')
         self.arch = choice('Architecture', [('all', '')] + [(a, a) for a in self.album.values('arch')], 'dam-loss-arch')
-        self.set = choice('Set', [(SET_NAMES[s], s) for s in SETS if s in self.album.values('set')], 'dam-loss-set')
+        self.set = choice('Set', self.album.sets(), 'dam-loss-set')
         self.split = choice('Cameras', [(f'split {s}', s) for s in self.album.values('split')], 'dam-loss-split')
         self.stage = choice('Colours', [('–', '')], 'dam-loss-stage')
-        self.region = choice('Region', ['face', *(r for r in REGIONS if any(r in e.get('boxes', {}) for _, e in self.album.items))], 'dam-loss-region')
+        self.region = choice('Region', self.album.regions(), 'dam-loss-region')
         self.slider = slider('Loss, bad → good', [('–', 0.)], 'dam-loss-slider', '58em')
         self.wanted = _named(widgets.FloatText(description='Wanted quality', step=.1, style=dict(description_width='11em'), layout=widgets.Layout(width='17em')), 'dam-loss-wanted')
         self.needed = _named(widgets.HTML(), 'dam-loss-needed')
@@ -650,15 +659,17 @@ class LossPane(Pane):
     def choose(self):
         "Options that depend on others, then the pictures"
         offer_stages(self.stage, self.album.values('stage', split=self.split.value, set=self.set.value))
-        kept, first = self.rows(), self.metric.value == ''
-        names = [m if self.region.value == 'face' else f'{m}_{self.region.value}' for m in METRICS]
-        set_options(self.metric, [(metric_of(m)[0], m) for m in names if any(r.get(m) is not None for r in kept)] or [('–', '')])
-        if (w := 'flip' if first else self.wish) in [m for _, m in self.metric.options] or (w := f'{w}_{self.region.value}') in [m for _, m in self.metric.options]: self.metric.value = w
-        shown = {(r['run'], r['iteration']) for r, _ in self.items()}
-        losses = [r[self.term.value] for r in self.rows() if r.get(self.term.value) and (r['run'], r['iteration']) in shown] if self.of.value == 'set' else [r[self.term.value] for r, _ in self.items() if r.get(self.term.value)]
+        rows, items, region = self.rows(), self.items(), self.region.value
+        names = [n for n in region_columns(region) if any(r.get(n) is not None for r in rows)]
+        set_options(self.metric, [(metric_of(n)[0], n) for n in names] or [('–', '')])
+        self.metric.value = next((n for n in (self.wish, f'{self.wish}_{region}') if n in names), self.metric.value)
+        shown = {(r['run'], r['iteration']) for r, _ in items}
+        drawn = [r for r in rows if (r['run'], r['iteration']) in shown] if self.of.value == 'set' else [r for r, _ in items]
+        losses = [r[self.term.value] for r in drawn if r.get(self.term.value)]
         if not losses: raise ValueError('no pictures for this choice: take another set, architecture or colours')
         lo, hi = min(losses), max(losses)
-        place = self.slider.index/max(len(self.slider.options) - 1, 1) if len(self.slider.options) > 1 else .5
+        last = len(self.slider.options) - 1
+        place = self.slider.index/last if last else .5    # the slider stays where it was on its way from bad to good
         steps = [float(f'{v:.3g}') for v in np.geomspace(hi, lo, 61)] if hi > lo else [hi]
         steps = sorted(set(steps), reverse=True)
         self.slider.options = [(f'{v:.3g}', v) for v in steps]
@@ -755,7 +766,7 @@ class ReplayPane(Pane):
     def choose(self):
         "Sets, views and iterations of the run"
         run = dict(run=self.which.value)
-        set_options(self.set, [(SET_NAMES[s], s) for s in SETS if s in self.album.values('set', **run)])
+        set_options(self.set, self.album.sets(**run))
         offer_stages(self.stage, self.album.values('stage', **run, set=self.set.value))
         here = dict(run, set=self.set.value, stage=self.stage.value)
         set_options(self.view, self.album.views(**here))
@@ -796,10 +807,10 @@ class ArchitecturePane(Pane):
         super().__init__()
         self.album = Album(source.pairs)
         if not self.album.items: self.children = [widgets.HTML(message('There are no scored runs here yet.'))]; return
-        self.set = choice('Set', [(SET_NAMES[s], s) for s in SETS if s in self.album.values('set')], 'dam-arch-set')
+        self.set = choice('Set', self.album.sets(), 'dam-arch-set')
         self.stage = choice('Colours', [('–', '')], 'dam-arch-stage')
         self.view = choice('View', [('–', '')], 'dam-arch-view', '42em')
-        self.region = choice('Region', ['face', *(r for r in REGIONS if any(r in e.get('boxes', {}) for _, e in self.album.items))], 'dam-arch-region')
+        self.region = choice('Region', self.album.regions(), 'dam-arch-region')
         self.slider = slider('Iteration', [('–', 0)], 'dam-arch-iteration', '36em')
         self.images, self.numbers = _named(widgets.HTML(), 'dam-arch-images'), _named(widgets.HTML(), 'dam-arch-numbers')
         self.children = [line_of(self.set, self.stage, self.region), self.view, self.slider, self.error, self.images, self.numbers]
@@ -831,8 +842,7 @@ class ArchitecturePane(Pane):
             if not columns: columns.append(cell('photo', '' if photo[0] is None else image_tag(photo[0], 'photo', css)))
             columns.append(cell(r['run'] if len(archs) < len(own) else r['arch'], *('' if p[0] is None else image_tag(p[0], p[1], css) for p in (image, diff))))
         self.images.value = f'<div style="{_STYLE};display:flex;flex-wrap:wrap;gap:5px">{"".join(columns)}</div>'
-        names = [m if region == 'face' else f'{m}_{region}' for m in METRICS]
-        names = [m for m in names if any(r.get(m) is not None for r, _ in own)]
+        names = [m for m in region_columns(region) if any(r.get(m) is not None for r, _ in own)]
         self.numbers.value = _table(['run', *(TERM_NAMES[t] for t in ('screen', 'tex', 'verts')), *(metric_of(m)[0] for m in names)],
                                     [[r['run'], *(_num(r.get(t), 3) for t in ('screen', 'tex', 'verts')), *(_num(r.get(m), metric_of(m)[2]) for m in names)] for r, _ in own])
 

@@ -7,8 +7,8 @@ __all__ = ['DISPLAYS', 'PSNR_CAP', 'BETAS', 'METRICS', 'BASIC', 'REGIONS', 'MULT
            'REGION_METRICS', 'LABELS', 'PAIRS_FORMAT', 'MEAN_LABELS', 'MAP_FORMAT', 'MAP_VERSION', 'Viewing',
            'display_colors', 'crop_box', 'ssim_maps', 'possible_scales', 'ssim_scores', 'flip_map', 'jod', 'has_jod',
            'metric_of', 'image_metrics', 'uv_ellipses', 'rig_regions', 'region_maps', 'region_weights', 'viewing_of',
-           'damage', 'same_loss_examples', 'run_name', 'fit_test_colors', 'quality_rows', 'Pairs', 'encode_jpeg',
-           'save_pairs', 'load_pairs', 'join_pairs', 'pairs_about', 'pick_examples', 'score_checkpoint',
+           'damage', 'same_loss_examples', 'run_name', 'fit_test_colors', 'quality_rows', 'Pairs', 'decode_jpeg',
+           'encode_jpeg', 'save_pairs', 'load_pairs', 'join_pairs', 'pairs_about', 'pick_examples', 'score_checkpoint',
            'train_and_score', 'set_means', 'isotonic', 'weighted_quantile', 'Prediction', 'Needed', 'pair_arrays',
            'LossQualityMap', 'leave_runs_out', 'ranks', 'spearman', 'rank_correlations', 'better_guide',
            'misleading_pairs']
@@ -452,7 +452,11 @@ class Pairs:
 
     def picture(self, i: int) -> tuple:  # photo, render: (h,w,3) uint8
         "An example's crops in display colours"
-        return tuple(cv2.cvtColor(cv2.imdecode(np.frombuffer(self.examples[i][k], np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB) for k in ('photo', 'render'))
+        return tuple(decode_jpeg(self.examples[i][k]) for k in ('photo', 'render'))
+
+def decode_jpeg(data: bytes) -> np.ndarray:  # (h,w,3) uint8
+    "The picture that a JPEG holds"
+    return cv2.cvtColor(cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
 
 def encode_jpeg(
     image: np.ndarray,     # (h,w,3) uint8
