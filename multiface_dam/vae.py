@@ -479,10 +479,11 @@ class DeepAppearanceVAE(nn.Module):
         verts: Tensor,               # (B, V, 3) normalised
         view: Tensor,                # (B, 3) unit vectors from the head to the camera
         cam: Tensor | None = None,   # (B,) positions in `cameras`; None = no correction
+        noise: Tensor | None = None, # (B, n_latent) of the unit Gaussian, for training; None = drawn
     ) -> Output:
         "Encode, draw a latent code (in eval mode: its mean), decode"
         mu, logstd = map(_at_least_float32, self.encode(avg_tex, verts))
-        z = mu + torch.exp(logstd) * torch.randn_like(mu) if self.training else mu
+        z = mu + torch.exp(logstd) * (torch.randn_like(mu) if noise is None else noise) if self.training else mu
         out = self.decode(z, view, cam)
         out.mu, out.logstd, out.kl = mu, logstd, kl_divergence(mu, logstd).mean()
         return out
