@@ -7,7 +7,7 @@ __all__ = ['TEXTURES', 'STATISTICS', 'SPLITS', 'png_size', 'check_png', 'read_pn
            'texture_path', 'verts_path', 'transform_path', 'topology_path', 'write_photo', 'write_texture',
            'write_mesh', 'read_frame_list', 'write_frame_list', 'DirectoryIndex', 'CaptureFiles', 'Capture',
            'Statistics', 'write_statistics', 'read_statistics', 'compute_statistics', 'average_seen', 'resize_texture',
-           'CaptureDataset', 'Split', 'spaced', 'camera_split', 'fewer']
+           'CaptureDataset', 'normalise_batch', 'Split', 'spaced', 'camera_split', 'fewer']
 
 # %% ../nbs/01_data.ipynb #1ee73f2e
 import gzip, hashlib, html, json, os, time, zlib
@@ -618,6 +618,7 @@ def resize_texture(
     size: int        # T'
 ) -> tuple:          # colours (T',T',C) uint8, 0 = unseen; seen (T',T',C) uint8, 255 times the share that was seen
     "The same, as 8-bit numbers"
+    if tex.shape[0] == size: return tex, (tex != 0) * np.uint8(255)
     colours, share = average_seen(tex, size)
     seen = np.rint(255 * share).astype(np.uint8)
     return np.where(seen > 0, np.clip(np.rint(colours), 1, 255), 0).astype(np.uint8), seen
@@ -633,9 +634,10 @@ class CaptureDataset(torch.utils.data.Dataset):
         tex_size: int=None,    # T: a power of two from 64 to 2048; the files' size if not given
         image_size=None,       # (H, W) of the photos and of what M projects to; the photos' own size if not given
         photos: bool=True,     # with photos? (without, samples that lack one count too)
-        in_memory: bool=False  # read everything now, and keep it as uint8
+        in_memory: bool=False, # read everything now, and keep it as uint8
+        raw: bool=False        # items of uint8, a quarter of the bytes, for `normalise_batch` on the GPU
     ):
-        self.capture, self.photos, self.names = capture, photos, list(capture.cameras)
+        self.capture, self.photos, self.raw, self.names = capture, photos, raw, list(capture.cameras)
         if tex_size is not None and tex_size not in (64, 128, 256, 512, 1024, 2048): raise ValueError(f'expected tex_size to be a power of two from 64 to 2048, found {tex_size}')
         chosen = self.names if cameras is None else [cameras] if isinstance(cameras, str) else list(cameras)
         if unknown := [c for c in chosen if c not in capture.cameras]: raise ValueError(f'expected cameras of {capture.name} ({", ".join(self.names)}), found {unknown}')
@@ -660,13 +662,19 @@ class CaptureDataset(torch.utils.data.Dataset):
 
     def __getitem__(self, i: int) -> dict:
         row, cam = int(self.rows[i]), int(self.cams[i])
-        segment, frame = self.capture.frame_list[row]
         avg, verts, pose = self.read_frame(row) if self.memory is None else self.memory.frame(i)
         tex, seen, photo = self.read_view(row, cam) if self.memory is None else self.memory.view(i)
-        item = dict(avg_tex=self._normalise(avg), tex=self._normalise(tex), mask=_to_unit(seen), aligned_verts=torch.from_numpy((verts - self.vert_mean) / np.float32(self.vert_std)),
+        if self.raw: images = dict(avg_tex=torch.tensor(avg), tex=torch.tensor(tex), **({} if seen is None else dict(seen=torch.tensor(seen))))
+        else: images = dict(avg_tex=self._normalise(avg), tex=self._normalise(tex), mask=torch.from_numpy((tex != 0).astype(np.float32)) if seen is None else _to_unit(seen))
+        item = {**images, **self.geometry(row, cam, verts, pose)}
+        return {**item, 'photo': torch.tensor(photo) if self.raw else _to_unit(photo)} if self.photos else item
+
+    def geometry(self, row: int, cam: int, verts, pose) -> dict: # all but images: aligned_verts (V,3), M (3,4), view (3,), transf (3,4); cam, cam_idx, frame, exp
+        "The parts of an item that are numbers"
+        segment, frame = self.capture.frame_list[row]
+        return dict(aligned_verts=torch.from_numpy((verts - self.vert_mean) / np.float32(self.vert_std)),
                     M=torch.from_numpy(projection_matrix(self.resized[cam], pose)), view=torch.from_numpy(view_vector(self.resized[cam], pose)),
                     transf=torch.from_numpy(pose.astype(np.float32)), cam=cam, cam_idx=self.names[cam], frame=frame, exp=segment)
-        return {**item, 'photo': _to_unit(photo)} if self.photos else item
 
     def read_frame(self, row: int) -> tuple: # average texture (3,T,T) uint8, verts (V,3) mm, head pose (3,4)
         "What all cameras of a frame share, from the files"
@@ -674,11 +682,11 @@ class CaptureDataset(torch.utils.data.Dataset):
         avg, _ = resize_texture(self.capture.read_texture(segment, 'average', frame), self.tex_size)
         return _chw(avg), self.capture.read_verts(segment, frame), self.capture.read_head_pose(segment, frame)
 
-    def read_view(self, row: int, cam: int) -> tuple: # texture (3,T,T) uint8, how much was seen (3,T,T) uint8, photo (H,W,3) uint8
+    def read_view(self, row: int, cam: int) -> tuple: # texture (3,T,T) uint8, how much was seen (3,T,T) uint8 (None at the files' size: just tex != 0), photo (H,W,3) uint8
         "What one camera saw, from the files"
         segment, frame = self.capture.frame_list[row]
         tex, seen = resize_texture(self.capture.read_texture(segment, self.names[cam], frame), self.tex_size)
-        return _chw(tex), _chw(seen), resize_image(self.capture.read_photo(segment, self.names[cam], frame), self.image_size) if self.photos else None
+        return _chw(tex), None if self.tex_size == self.capture.tex_size else _chw(seen), resize_image(self.capture.read_photo(segment, self.names[cam], frame), self.image_size) if self.photos else None
 
     def _normalise(self, tex):
         x = tex - self.tex_mean
@@ -692,7 +700,7 @@ class CaptureDataset(torch.utils.data.Dataset):
         with ThreadPoolExecutor() as pool:
             avg, verts, pose = _stack(pool.map(self.read_frame, frames), len(frames))
             tex, seen, photo = _stack(pool.map(self.read_view, self.rows, self.cams), len(self))
-        return _Memory(frame_of, avg, verts, pose, tex, seen if self.tex_size != self.capture.tex_size else None, photo)
+        return _Memory(frame_of, avg, verts, pose, tex, seen, photo)
 
 @dataclass(eq=False)
 class _Memory:
@@ -707,8 +715,7 @@ class _Memory:
 
     def frame(self, i): k = self.frame_of[i]; return self.avg[k], self.verts[k], self.pose[k]
     def view(self, i):
-        seen = self.seen[i] if self.seen is not None else (self.tex[i] != 0).view(np.uint8) * np.uint8(255)
-        return self.tex[i], seen, None if self.photo is None else self.photo[i]
+        return self.tex[i], None if self.seen is None else self.seen[i], None if self.photo is None else self.photo[i]
 
 def _stack(items, n):
     "Arrays of the parts of n items, filled as they arrive; None for parts that are None"
@@ -726,6 +733,22 @@ def _to_unit(x):
     return torch.from_numpy(x)
 def _prefixes(p): return [] if p is None else [p] if isinstance(p, str) else list(p)
 def _begins(name, prefixes): return prefixes is None or name.startswith(tuple(_prefixes(prefixes)))
+
+# %% ../nbs/01_data.ipynb #7098ac6b
+def normalise_batch(
+    batch: dict,     # of a dataset with raw=True, collated: avg_tex, tex, perhaps seen (B,3,T,T) uint8; perhaps photo (B,H,W,3) uint8
+    tex_mean,        # (3,T,T), the dataset's, best a tensor on the batch's device
+    tex_std: float,  # the dataset's
+    photo: bool=True # the photo too? (else it stays uint8)
+) -> dict:           # as the collated batch of a dataset with raw=False
+    "The float batch of a raw one, on any device, without a copy from the host if `tex_mean` is on the device"
+    tex, seen, device = batch['tex'], batch.get('seen'), batch['tex'].device
+    mean = torch.as_tensor(tex_mean, dtype=torch.float32, device=device)
+    std, levels = (torch.full((), float(x), device=device) for x in (tex_std, 255))   # tensors on the device: division by a number is multiplication by its inverse there
+    def normal(x): return (x.float() - mean).div_(std).mul_(x != 0)
+    images = dict(avg_tex=normal(batch['avg_tex']), tex=normal(tex), mask=(tex != 0).float() if seen is None else seen.float().div_(levels))
+    if 'photo' in batch: images['photo'] = batch['photo'].float().div_(levels) if photo else batch['photo']
+    return {**{k: v for k,v in batch.items() if k != 'seen'}, **images}
 
 # %% ../nbs/01_data.ipynb #e2d8c904
 @dataclass(frozen=True)
