@@ -758,7 +758,7 @@ def benchmark(
 # %% ../nbs/20_benchmarks.ipynb #3f0445ff
 @call_parse
 def dam_benchmark(
-    tables: Param('which: renderer, step, inference (default: all)', str, nargs='*') = None,
+    tables: Param('which: renderer, step, inference (default: all)', str, nargs='*'),
     out: str = '',            # JSON file for the results; tables that it already holds and are not asked for stay
     size: str = 'paper',      # paper, or small for a CPU
     device: str = 'auto',     # auto, cpu, cuda, cuda:1, ...
