@@ -159,17 +159,56 @@ class Losses:
     verts: Tensor
     tex: Tensor
     kl: Tensor | None
-    image: Tensor | None = None          # (B, 3, H, W) the rendering, where there was one
+    image: Tensor | None = None          # (B, 3, H, W) the rendering, where one was kept
     screen_mask: Tensor | None = None    # (B, 1, H, W) the weight of its pixels
+    share: Tensor | None = None          # () of the pixels that have a weight, where no image was kept
+
+    @property
+    def covered(self) -> Tensor | None:
+        "Share of the pixels of the batch that have a weight, a tensor () on the device; None = nothing was rendered"
+        return self.share if self.screen_mask is None else self.screen_mask.count_nonzero() / self.screen_mask.numel()
 
     def scalars(self) -> dict[str, Tensor]:
         "The terms that were computed, total first, detached: what a log wants"
         return {k: v.detach() for k in ('total', 'screen', 'verts', 'tex', 'kl') if (v := getattr(self, k)) is not None}
 
 # %% ../nbs/06_losses.ipynb #300536d3
+def _target(
+    batch: dict,            # tex (B, 3, T, T) normalised, with mask; or uint8, perhaps with seen
+    norm: Normalization,
+) -> tuple[Tensor, Tensor]: # texture, normalised; mask (B, 3, T, T)
+    "The texture that the model should have decoded, and where it was seen"
+    tex = batch['tex']
+    if tex.dtype != torch.uint8: return tex, batch['mask']
+    mask = (tex != 0).float() if batch.get('seen') is None else batch['seen'].float() / 255
+    return (tex.float() - norm.tex_mean).div_(norm.tex_std).mul_(tex != 0), mask
+
+# %% ../nbs/06_losses.ipynb #22bd814d
+def _fused(device: torch.device, backend: str) -> bool:
+    "Does the renderer have a fused loss for this device?"
+    if backend not in ('auto', 'triton') or (device.type != 'cuda' and backend == 'auto'): return False
+    from multiface_dam import renderer_gpu
+    return renderer_gpu.ready(device)
+
+def _fused_terms(out, batch, norm, topology, weight_mask, screen: bool, grad_screen: bool, grad_tex: bool) -> tuple:
+    "Screen and texture term (B,), share of pixels with a weight"
+    from multiface_dam.renderer_gpu import fused_losses
+    if weight_mask is not None and weight_mask.shape != (1, *out.tex.shape[2:]):
+        raise ValueError(f"weight_mask: expected shape (1, {out.tex.shape[2]}, {out.tex.shape[3]}), found {tuple(weight_mask.shape)}")
+    target, seen = batch['tex'], batch.get('seen') if batch['tex'].dtype == torch.uint8 else batch['mask']
+    parts = dict(target=dict(target=target, seen=seen))
+    with torch.autocast(out.tex.device.type, enabled=False):
+        if screen: parts['screen'] = dict(verts=denormalize_verts(out.verts.float(), norm), topology=topology, M=batch['M'], photo=batch['photo'], weight=weight_mask)
+        if not screen or grad_screen == grad_tex:                       # together: one pass over the gradient of the texture
+            with torch.set_grad_enabled(grad_tex): return fused_losses(out.tex, norm.tex_mean, norm.tex_std, **parts['target'], **parts.get('screen', {}))
+        with torch.set_grad_enabled(grad_tex): _, tex, _ = fused_losses(out.tex, norm.tex_mean, norm.tex_std, **parts['target'])
+        with torch.set_grad_enabled(grad_screen): screen, _, share = fused_losses(out.tex, norm.tex_mean, norm.tex_std, **parts['screen'])
+        return screen, tex, share
+
+# %% ../nbs/06_losses.ipynb #eb3e5f37
 def dam_loss(
     out,                                     # an `Output` of the model
-    batch: dict,                             # tex, mask, aligned_verts; photo and M for the screen term
+    batch: dict,                             # tex and mask, aligned_verts; photo and M for the screen term; or a raw one: tex and photo uint8
     norm: Normalization,
     weights: LossWeights = LossWeights(),
     topology=None,                           # `Topology`, for the screen term
@@ -177,24 +216,32 @@ def dam_loss(
     backend: str = 'auto',                   # of the renderer
     screen: bool | None = None,              # render? None = if its weight is not 0
     reduction: str = 'mean',                 # 'none': all terms (B,)
+    keep_image: bool = False,                # the image too, where the loss could do without (on a GPU)
 ) -> Losses:
     "The weighted sum of the four terms; one of weight 0 is measured, if it is cheap, but builds no graph"
-    terms, image, pixel_weight = dict.fromkeys(('screen', 'verts', 'tex', 'kl')), None, None
+    terms, image, pixel_weight, share = dict.fromkeys(('screen', 'verts', 'tex', 'kl')), None, None, None
     grad = torch.is_grad_enabled()
     with torch.set_grad_enabled(grad and weights.verts > 0):
         terms['verts'] = verts_loss(out.verts, batch['aligned_verts'], reduction)
-    with torch.set_grad_enabled(grad and weights.tex > 0):
-        terms['tex'] = texture_loss(out.tex, batch['tex'], batch['mask'], reduction)
     if out.kl is not None:
         terms['kl'] = out.kl if reduction == 'mean' else kl_divergence(out.mu, out.logstd)
-    if (weights.screen > 0) if screen is None else screen:
-        if topology is None or 'photo' not in batch or 'M' not in batch:
-            raise ValueError("the screen term needs `topology` and the batch's 'photo' and 'M' (CaptureDataset(photos=True)); "
-                             "LossWeights.release() does without it")
-        with torch.set_grad_enabled(grad and weights.screen > 0):
-            photo = batch['photo']
-            image, pixel_weight = render_output(out, norm, topology, batch['M'], photo.shape[1:3], weight_mask, backend)
-            terms['screen'] = screen_loss(image, photo, pixel_weight, norm.tex_std, reduction)
+    if screen is None: screen = weights.screen > 0
+    if screen and (topology is None or 'photo' not in batch or 'M' not in batch):
+        raise ValueError("the screen term needs `topology` and the batch's 'photo' and 'M' (CaptureDataset(photos=True)); "
+                         "LossWeights.release() does without it")
+    to_screen, to_tex = grad and weights.screen > 0, grad and weights.tex > 0
+    if not keep_image and _fused(out.tex.device, backend):
+        each = lambda x: x if x is None or reduction == 'none' else x.mean()
+        terms['screen'], terms['tex'], share = _fused_terms(out, batch, norm, topology, weight_mask, screen, to_screen, to_tex)
+        terms |= {k: each(terms[k]) for k in ('screen', 'tex')}
+    else:
+        with torch.set_grad_enabled(to_tex):
+            terms['tex'] = texture_loss(out.tex, *_target(batch, norm), reduction)
+        if screen:
+            with torch.set_grad_enabled(to_screen):
+                photo = batch['photo'] if batch['photo'].dtype != torch.uint8 else batch['photo'].float() / 255
+                image, pixel_weight = render_output(out, norm, topology, batch['M'], photo.shape[1:3], weight_mask, backend)
+                terms['screen'] = screen_loss(image, photo, pixel_weight, norm.tex_std, reduction)
     total = sum((getattr(weights, k) * v for k, v in terms.items() if v is not None and getattr(weights, k) > 0),
                 start=out.tex.new_zeros(()))
-    return Losses(total, **terms, image=image, screen_mask=pixel_weight)
+    return Losses(total, **terms, image=image, screen_mask=pixel_weight, share=share)

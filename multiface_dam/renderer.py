@@ -11,6 +11,7 @@ import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.util import find_spec
 from math import cos, radians
 from typing import Callable
 
@@ -548,7 +549,18 @@ class Backend:
     on_gpu: bool = False                     # only for CUDA tensors, and preferred for them
     available: Callable = lambda: True       # can it run on this machine?
 
-_BACKENDS = {'numba': Backend(_numba_rasterize, _numba_render),
+def _on_gpu(name: str, needs: str) -> Backend:
+    "The backend `name` of `renderer_gpu`, imported at its first use, where the package `needs` is installed."
+    def function(what: str) -> Callable:
+        def call(*args):
+            from multiface_dam import renderer_gpu
+            return getattr(renderer_gpu, f'{name}_{what}')(*args)
+        return call
+    return Backend(function('rasterize'), function('render'), on_gpu=True, available=lambda: torch.cuda.is_available() and find_spec(needs) is not None)
+
+_BACKENDS = {'triton': _on_gpu('triton', 'triton'),
+             'nvdiffrast': _on_gpu('nvdiffrast', 'nvdiffrast'),
+             'numba': Backend(_numba_rasterize, _numba_render),
              'torch': Backend(_torch_rasterize, _torch_render, (torch.float32, torch.float64))}
 
 # %% ../nbs/02_renderer.ipynb #b01e63ff
