@@ -7,7 +7,7 @@ __all__ = ['SIZES', 'H100', 'LOSSES', 'OURS', 'TABLES', 'Size', 'sphere', 'place
            'render_floor', 'stereo_floor', 'summary', 'ticks', 'race', 'failed', 'peak_memory', 'search_first',
            'Release', 'Nvdiffrast', 'Bench', 'with_ratio', 'our_backends', 'renderer_table', 'screen_rows',
            'takes_bytes', 'agreement_rows', 'SceneRun', 'our_step', 'step_table', 'recorded', 'inference_table',
-           'environment', 'read_results', 'save_table', 'text_table', 'benchmark', 'dam_benchmark']
+           'environment', 'read_results', 'save_table', 'text_table', 'benchmark', 'pick', 'goals', 'dam_benchmark']
 
 # %% ../nbs/20_benchmarks.ipynb #c58106c0
 import importlib, json, math, os, platform, statistics, sys, time
@@ -707,8 +707,8 @@ def text_table(
     rows: list,
 ) -> str:
     "Rows as aligned text"
-    columns = list(dict.fromkeys(k for r in rows for k in r if k not in ('spread', 'n')))
-    show = lambda r, k: '' if k not in r else f"{r[k]:.3g} ±{r['spread']/2:.2g}" if k == 'ms' else f'{r[k]:.6g}' if isinstance(r[k], float) else str(r[k])
+    columns = list(dict.fromkeys(k for r in rows for k in r if k not in ('spread', 'n', 'curve')))
+    show = lambda r, k: '' if k not in r else f"{r[k]:.3g} ±{r.get('spread', 0)/2:.2g}" if k == 'ms' else f'{r[k]:.6g}' if isinstance(r[k], float) else str(r[k])
     cells = [columns, *([show(r, k) for k in columns] for r in rows)]
     widths = [max(len(c[i]) for c in cells) for i in range(len(columns))]
     return '\n'.join('  '.join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in cells)
@@ -756,6 +756,52 @@ def benchmark(
     return result
 
 # %% ../nbs/20_benchmarks.ipynb #3f0445ff
+def pick(
+    tables: dict,    # name → table
+    name: str,       # of the table
+    who: str = '',   # how `who` begins
+    **keys,          # what else a row must hold
+) -> list:           # the rows without errors, fastest first where they have times
+    "Rows of a table"
+    rows = [r for r in tables.get(name, {}).get('rows', []) if 'error' not in r and r.get('who', '').startswith(who) and all(r.get(k) == v for k, v in keys.items())]
+    return sorted(rows, key=lambda r: r.get('ms', 0))
+
+def goals(
+    tables: dict,    # name → table, of size paper
+) -> list:           # of dict(goal, asked, found, met): met None = not measured
+    "What was asked for, and what the tables say"
+    result = []
+    def goal(text, asked, value, met, show='{:.1f}'): result.append(dict(goal=text, asked=asked, found='not measured' if value is None else show.format(value), met=None if value is None else bool(met(value))))
+    def times(name, peer, **keys):
+        ours, theirs = pick(tables, name, 'ours', **keys), pick(tables, name, peer, **keys)
+        return theirs[0]['ms']/ours[0]['ms'] if ours and theirs else None
+    def value(name, key, worst, **keys):
+        found = [r[key] for r in pick(tables, name, **keys) if key in r]
+        return worst(found) if found else None
+    for what in ('forward', 'forward + backward'): goal(f'renderer, {what}: against nvdiffrast', '≥ 5 ×', times('renderer', 'nvdiffrast', what=what), lambda v: v >= 5, '{:.1f} ×')
+    goal('same triangle as nvdiffrast', '≥ 99.99 %', value('renderer', 'value', lambda v: 100*min(v), who='ours', what='pixels with the same triangle as nvdiffrast'), lambda v: v >= 99.99, '{:.4f} %')
+    errors = [r['value'] for r in pick(tables, 'renderer', 'ours') if r.get('what', '').endswith('relative error')]
+    goal("renderer's gradients, relative error", '≤ 1e-4', max(errors, default=None), lambda v: v <= 1e-4, '{:.1e}')
+    both = dict(losses='texture + screen')
+    base = pick(tables, 'step', 'ours', arch='base', **both)
+    goal('step of base, both losses', '≤ 12 ms', base[0]['ms'] if base else None, lambda v: v <= 12, '{:.1f} ms')
+    for arch in RELEASED[1:]: goal(f'step of {arch}, both losses: against the release', '≥ 4 ×', times('step', 'release', arch=arch, **both), lambda v: v >= 4, '{:.1f} ×')
+    shares = [o[0]['memory_gb']/t[0]['memory_gb'] for a in RELEASED for o, t in [(pick(tables, 'step', 'ours', arch=a, **both), pick(tables, 'step', 'release', arch=a, **both))]
+              if o and t and 'memory_gb' in o[0] and 'memory_gb' in t[0]]
+    goal("peak memory of a step, of the release's (worst architecture)", '≤ 50 %', 100*max(shares) if shares else None, lambda v: v <= 50, '{:.0f} %')
+    stereo = pick(tables, 'inference', 'ours', what='decode + render')
+    goal('stereo frame', '≤ 2 ms', stereo[0]['ms'] if stereo else None, lambda v: v <= 2, '{:.2f} ms')
+    goal('from disk to gradient, of the compute-bound rate', '≥ 90 %', value('loader', 'share', lambda v: 100*max(v), who='ours', what='disk to gradient'), lambda v: v >= 90, '{:.0f} %')
+    ours, theirs = (value('loader', 'rate', max, who=w, what='load') for w in ('ours', 'release'))
+    goal("samples a second, against the release's loader", '≥ 15 ×', ours/theirs if ours and theirs else None, lambda v: v >= 15, '{:.1f} ×')
+    goal('start-up on half a million files', 'seconds', value('startup', 'seconds', min, who='ours'), lambda v: v < 10, '{:.1f} s')
+    goal('200,000 iterations of base at the measured rate', '< 1 h', value('train', 'hours', min, what='run'), lambda v: v < 1, '{:.2f} h')
+    loss = {r['who']: r['loss'] for r in pick(tables, 'train', what='precision')}
+    goal('test loss of bf16 after equal iterations, against fp32', 'within 1 %', 100*abs(loss['bf16']/loss['fp32'] - 1) if len(loss) > 1 else None, lambda v: v <= 1, '{:.2f} %')
+    goal('two GPUs against one', '≥ 1.9 ×', value('scaling', 'ratio', max, gpus=2), lambda v: v >= 1.9, '{:.2f} ×')
+    return result
+
+# %% ../nbs/20_benchmarks.ipynb #81da7360
 @call_parse
 def dam_benchmark(
     tables: Param('which: renderer, step, inference (default: all)', str, nargs='*'),
@@ -775,4 +821,5 @@ def dam_benchmark(
     with plain_errors():
         found = benchmark(tables or (), out or None, size, device, release or None, nvdiffrast or None, mesh or None, tuple(archs.split(',')), only, seconds,
                           command=' '.join(['dam_benchmark', *(tables or ()), *names]))
+    if size == 'paper': print('\n' + text_table([dict(g, met={True: 'met', False: 'MISSED', None: '-'}[g['met']]) for g in goals(found)]))
     if out: print(f'\nresults: {out}')
