@@ -291,7 +291,12 @@ class CaptureFiles:
 
 # %% ../nbs/01_data.ipynb #f2b12c75
 class Capture(CaptureFiles):
-    "A capture in Multiface layout: what is there, where it is, and what is missing"
+    "A capture in Multiface layout, or a pack of one: what is there, where it is, and what is missing"
+    def __new__(cls, root=None, cache=True):
+        if cls is Capture and root is not None and any((Path(root)/n).is_file() for n in ('pack.json', 'packing.json')):
+            from multiface_dam.pack import PackedCapture as cls   # the one import upwards, so that whoever opens a capture opens a pack as well
+        return object.__new__(cls)
+
     def __init__(self,
         root,             # the capture's folder
         cache: bool=True  # keep the index of its files? (in the folder, or in the user's cache)
@@ -734,6 +739,15 @@ def _to_unit(x):
 def _prefixes(p): return [] if p is None else [p] if isinstance(p, str) else list(p)
 def _begins(name, prefixes): return prefixes is None or name.startswith(tuple(_prefixes(prefixes)))
 
+# %% ../nbs/01_data.ipynb #7b3def90
+@patch
+def dataset(self: Capture,
+    cameras=None, # names; all if not given
+    **kwargs      # for CaptureDataset
+) -> CaptureDataset:
+    "Samples of this capture"
+    return CaptureDataset(self, cameras, **kwargs)
+
 # %% ../nbs/01_data.ipynb #7098ac6b
 def normalise_batch(
     batch: dict,     # of a dataset with raw=True, collated: avg_tex, tex, perhaps seen (B,3,T,T) uint8; perhaps photo (B,H,W,3) uint8
@@ -769,7 +783,7 @@ class Split:
     ) -> dict: # {'train', 'novel_view', 'novel_expression', 'novel_both'}: CaptureDataset
         "The training set and the three test sets"
         seen, new = dict(segments=self.train_segments, exclude=self.test_segments), dict(segments=self.test_segments)
-        def make(cameras, expressions): return CaptureDataset(capture, cameras, **expressions, **kwargs)
+        def make(cameras, expressions): return capture.dataset(cameras, **expressions, **kwargs)
         return dict(train=make(self.train_cameras, seen), novel_view=make(self.test_cameras, seen),
                     novel_expression=make(self.train_cameras, new), novel_both=make(self.test_cameras, new))
 
