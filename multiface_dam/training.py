@@ -536,18 +536,20 @@ class TrainStep:
         previous: dict = None,  # losses of the last batch that was used, kept up to date; {} at the start
         world: World = World(),
         graph: bool = True,     # record CUDA graphs? (without: the same work, started piece by piece)
+        plain: bool = None,     # `train_step`, which asks for each number? None: on a CPU, where nothing is gained by not asking
     ):
-        self.run, self.optimizers, self.world, self.graph = run, optimizers, world, graph
+        gpu = run.device.type == 'cuda'
+        self.run, self.optimizers, self.world, self.graph, self.plain = run, optimizers, world, graph and gpu, not gpu if plain is None else plain
         self.previous = {} if previous is None else previous
         self.rejected, self.stop, self.last, self.flight, self.shapes = 0, False, None, None, None
-        if run.device.type == 'cuda': self._allocate()
+        if not self.plain: self._allocate()
 
     def __call__(self,
         batch: dict,        # on the device: this process's part
         stop: bool = False, # does this process want to stop? `self.stop` tells each of several when one does, all at the same iteration
     ):
         "Train on a batch. What a GPU made of the one before is looked at, and may raise"
-        if self.run.device.type == 'cuda': self._start(batch, stop)
+        if not self.plain: self._start(batch, stop)
         else:
             self._done(train_step(self.run, batch, self.optimizers, self.previous, self.world))
             if self.world.size > 1: self.world.mean_(wish := torch.tensor(float(stop))); self.stop |= bool(wish)
@@ -576,7 +578,8 @@ def _allocate(self: TrainStep):
     self.skip, self.scale = torch.zeros((), device=device), torch.ones((), device=device)
     for o in self.optimizers: o.found_inf, o.grad_scale = self.skip, self.scale
     self.report = torch.zeros(len(TERMS) + 4, device=device)             # losses, wish to stop, norm, rejected, not finite
-    self.paper = [(torch.zeros(len(self.report)).pin_memory(), torch.cuda.Event()) for _ in range(2)]
+    gpu = device.type == 'cuda'
+    self.paper = [(torch.zeros(len(self.report), pin_memory=gpu), torch.cuda.Event() if gpu else None) for _ in range(2)]
 
 @patch
 def _gradient(self: TrainStep):
@@ -640,10 +643,11 @@ def _start(self: TrainStep, batch: dict, stop: bool):
     if stop: self.tail[-1:].fill_(1.)
     self.world.mean_(self.vector)
     update()
-    before, numbers, event = self.flight, *self.paper[self.run.iteration % 2]
+    numbers, event = self.paper[0]
+    self.paper.reverse()                                                 # the other one may hold a report that nobody has read
     numbers.copy_(self.report, non_blocking=True)
-    event.record()
-    if before: self._land()
+    if event: event.record()
+    if self.flight: self._land()
     self.flight = self.run.iteration, batch, numbers, event
 
 @patch
@@ -651,7 +655,7 @@ def _land(self: TrainStep):
     "Wait for the step in flight, and read its report"
     iteration, batch, numbers, event = self.flight
     self.flight = None
-    event.synchronize()
+    if event: event.synchronize()
     *losses, stop, norm, jump, odd = numbers.tolist()
     row = {k: v for k, v in zip(TERMS, losses) if k in self.run.terms}
     if odd: stop_not_finite(self.run, batch, 'the gradient' if all(map(math.isfinite, losses)) else 'the loss', iteration, self.world)
