@@ -7,26 +7,32 @@ __all__ = ['SIZES', 'H100', 'COLLATED', 'SAME', 'LOSSES', 'OURS', 'TABLES', 'Siz
            'step_floor', 'render_floor', 'stereo_floor', 'summary', 'ticks', 'race', 'failed', 'peak_memory',
            'search_first', 'Release', 'Nvdiffrast', 'Bench', 'with_ratio', 'our_backends', 'renderer_table',
            'screen_rows', 'agreement_rows', 'on_grid', 'SceneRun', 'our_step', 'step_table', 'recorded',
-           'inference_table', 'environment', 'read_results', 'save_table', 'text_table', 'benchmark', 'pick', 'goals',
-           'dam_benchmark']
+           'inference_table', 'noise_capture', 'draws', 'rate', 'release_stream', 'loader_table', 'empty_tree',
+           'counted', 'startup_table', 'train_table', 'scaling_table', 'environment', 'read_results', 'save_table',
+           'text_table', 'benchmark', 'pick', 'goals', 'dam_benchmark']
 
 # %% ../nbs/20_benchmarks.ipynb #c58106c0
-import importlib, json, os, platform, statistics, sys, time, warnings
-from contextlib import contextmanager
+import importlib, json, os, platform, statistics, sys, tempfile, time, warnings
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
+from io import StringIO
 from pathlib import Path
 
 import numpy as np, torch
 import torch.nn.functional as F
 from fastcore.script import call_parse, Param
 
-from .geometry import FormatError, Topology, atomic_path, plain_errors, projection_matrix, read_krt, read_obj, read_verts, rig_v1
+from .geometry import FormatError, Topology, atomic_path, plain_errors, projection_matrix, read_krt, read_obj, read_verts, rig_v1, write_krt
+from .data import Capture, CaptureDataset, compute_statistics, write_frame_list, write_mesh, write_photo, write_png, write_texture
+from .pack import PackedDataset, batches, pack
+from .synthetic import synthesize
 from .renderer import available_backends, barycentrics, interpolate, rasterize, render, sample_texture
 from .vae import ModelConfig, Output
 from .architectures import ARCHITECTURES, RELEASED, WARP_CHANNELS, architecture, build_model
 from .losses import LossWeights, Normalization, dam_loss, denormalize_texture, denormalize_verts
-from .training import Run, TrainConfig, TrainStep, make_optimizers, pick_device
+from .training import Run, TrainConfig, TrainStep, World, all_processes, make_optimizers, pick_device, read_log, train, validate
 
 # %% ../nbs/20_benchmarks.ipynb #812e191a
 @dataclass(frozen=True)
@@ -666,8 +672,225 @@ def inference_table(bench: Bench):
         rows += [dict(what=what, who=who, **r) for (who, what), r in bench.race(steps).items()]
     yield from with_ratio(rows, ('what',), 'release')
 
+# %% ../nbs/20_benchmarks.ipynb #19be1586
+def noise_capture(
+    dest,            # a new folder
+    scene: Scene,
+    frames: int,
+    cameras: int = 38,
+    threads: int = 0,    # 0: one a core
+) -> Capture:
+    "A capture of the scene's mesh in Multiface layout; images are noise around smooth shapes"
+    dest, (H, W), T, rng = Path(dest), scene.size.screen, scene.size.tex, np.random.default_rng(0)
+    rig = dict(list(rig_v1((H, W)).items())[:cameras])
+    y, x = np.mgrid[-1:1:H*1j, -1:1:W*1j]
+    photo = np.stack([40 + 130*np.clip(1 - (x/.8)**2 - (y/.9)**2, 0, 1)**.5*c for c in (1., .8, .7)], -1)
+    v, u = np.mgrid[0:1:T*1j, 0:1:T*1j]
+    skin = np.stack([120 + 60*np.sin(7*u + c)*np.cos(9*v) for c in (0, .5, 1)], -1)
+    noise = rng.normal(0, 2.5, (max(H, T) + 64, max(W, T) + 64, 3)).astype(np.float32)
+    def image(base, seed):
+        a, b = np.random.default_rng(seed).integers(0, 64, 2)
+        return np.clip(base + noise[a:a + len(base), b:b + base.shape[1]], 1, 255).astype(np.uint8)
+    def one(job):
+        f, c = job
+        name, frame = (list(rig)[c], f'{f:06d}') if c >= 0 else ('average', f'{f:06d}')
+        texture = image(skin, (f, c + 1, 0))
+        if c >= 0:
+            texture[(u + c/cameras) % 1 < .35] = 0
+            write_photo(dest, 'SEG', name, frame, image(photo, (f, c + 1, 1)))
+        else: write_mesh(dest, 'SEG', frame, scene.verts + np.random.default_rng(f).normal(0, 1, scene.verts.shape).astype(np.float32), np.eye(3, 4), scene.topology)
+        write_texture(dest, 'SEG', name, frame, texture)
+    with ThreadPoolExecutor(threads or os.cpu_count()) as pool: list(pool.map(one, [(f, c) for f in range(frames) for c in range(-1, cameras)]))
+    write_krt(dest/'KRT', rig)
+    write_frame_list(dest, [('SEG', f'{f:06d}') for f in range(frames)])
+    capture = Capture(dest, cache=False)
+    compute_statistics(capture)
+    return Capture(dest)
+
+def draws(n: int, size: int, seed: int = 0):
+    "Endless batches of sample numbers"
+    rng = np.random.default_rng(seed)
+    while True: yield rng.integers(0, n, size)
+
+def rate(
+    stream,             # of batches
+    batch: int,         # samples of one
+    seconds: float,
+    skip: int = 3,      # batches before the clock starts
+    use=None,           # called with each batch
+    wait=lambda: None,  # until what was started is done
+) -> dict:              # rate: samples/s; n: batches
+    "How fast batches come, or come and are used"
+    n, start = -skip, time.perf_counter()
+    for b in stream:
+        if use: use(b)
+        n += 1
+        if n == 0: wait(); start = time.perf_counter()
+        if n > 2 and time.perf_counter() - start > seconds: break
+    wait()
+    return dict(rate=round(n*batch/(time.perf_counter() - start), 2), n=n)
+
+def release_stream(release: Release, capture: Capture, size: Size, workers: int):
+    "Batches of the release's dataset through torch's loader, endlessly"
+    if not hasattr(np, 'str'): np.str = str                                      # it was written for numpy below 1.24
+    with search_first(release.folder), redirect_stdout(StringIO()):
+        data = importlib.import_module('dataset').Dataset(str(capture.root), str(capture.root/'KRT'), str(capture.root/'frame_list.txt'), size.tex)
+    class Many(torch.utils.data.Sampler):
+        def __iter__(self): return (b.tolist() for b in draws(len(data), size.batch))
+        def __len__(self): return 10**9
+    return torch.utils.data.DataLoader(data, batch_sampler=Many(), num_workers=workers)
+
+def loader_table(bench: Bench):
+    "Rows of loading: samples a second of each loader, and of the training step that it feeds"
+    size, device, small = bench.scene.size, bench.device, bench.scene.size.name == 'small'
+    cores = bench.options.get('workers') or (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())
+    seconds, wait = bench.seconds or (.3 if small else 5.), torch.cuda.synchronize if device.type == 'cuda' else lambda: None
+    with tempfile.TemporaryDirectory(dir=bench.options.get('scratch')) as d:
+        files = noise_capture(Path(d)/'files', bench.scene, *((2, 4) if small else (4, 38)))
+        sets, cost = {}, lambda p: sum(f.stat().st_size for f in Path(p).rglob('*') if f.is_file())/1e6
+        if bench.ours:
+            lossless, lossy = pack(files, Path(d)/'pack', progress=False), pack(files, Path(d)/'lossy', max_error=2, progress=False)
+            sets = {'ours: files': (CaptureDataset(files, raw=True), cost(files.root)), 'ours: pack': (PackedDataset(lossless, raw=True), cost(lossless.root)),
+                    'ours: pack, error ≤ 2': (PackedDataset(lossy, raw=True), cost(lossy.root))}
+        def stream(who): return batches(sets[who][0], draws(len(sets[who][0]), size.batch), device, cores)
+        rows = []
+        if bench.peers and bench.release:
+            try: rows.append(dict(what='load', who='release', workers=cores, **rate(release_stream(bench.release, files, size, 0 if small else cores), size.batch, seconds, skip=0 if small else cores),
+                                  mb=round(cost(files.root)/len(files.samples), 2)))
+            except Exception as e: rows.append(dict(what='load', who='release', **failed(e)))
+        for who, (data, mb) in sets.items():
+            with closing(stream(who)) as it: rows.append(dict(what='load', who=who, workers=cores, **rate(it, size.batch, seconds, wait=wait), mb=round(mb/len(data), 2)))
+        theirs = next((r['rate'] for r in rows if r['who'] == 'release' and 'rate' in r), None)
+        for r in rows:
+            if theirs and r['who'] != 'release': r['ratio'] = round(r['rate']/theirs, 1)
+        yield from rows
+        if not sets: return
+        data = sets['ours: pack'][0]
+        scene = replace(bench.scene, cameras=tuple(data.names), norm=Normalization.from_dataset(data).to(device))
+        run = SceneRun('base', scene, LOSSES['texture + screen'], 'bf16' if device.type == 'cuda' else 'fp32')
+        step = TrainStep(run, make_optimizers(run)[0], graph=device.type == 'cuda')
+        def use(b): step(dict(b, cam=run.model.camera_index(b['cam_idx']) if device.type == 'cpu' else b['cam'].to(device))); run.iteration += 1
+        with closing(stream('ours: pack')) as it: one = next(it)
+        bound = rate(iter(lambda: one, None), size.batch, seconds, use=use, wait=wait)
+        yield dict(what='disk to gradient', who='one resident batch', **bound)
+        for who in sets:
+            with closing(stream(who)) as it: r = rate(it, size.batch, seconds, use=use, wait=wait)
+            yield dict(what='disk to gradient', who=who, workers=cores, **r, share=round(r['rate']/bound['rate'], 3))
+
+# %% ../nbs/20_benchmarks.ipynb #ba0615f7
+def empty_tree(dest, frames: int, cameras: dict, scene: Scene):
+    "A capture of empty images: everything is there by name"
+    dest, names = Path(dest), [f'{f:06d}' for f in range(frames)]
+    segments = np.array_split(names, max(frames//100, 1))
+    def fill(job):
+        folder, names = job
+        folder.mkdir(parents=True, exist_ok=True)
+        for n in names: os.close(os.open(folder/n, os.O_CREAT | os.O_WRONLY))
+        return len(names)
+    jobs = []
+    for i, part in enumerate(segments):
+        png, s = [f'{n}.png' for n in part], f'SEG{i:03d}'
+        for c in cameras: jobs += [(dest/'images'/s/c, png), (dest/'unwrapped_uv_1024'/s/c, png)]
+        jobs += [(dest/'unwrapped_uv_1024'/s/'average', png), (dest/'tracked_mesh'/s, [f'{n}{e}' for n in part for e in ('.bin', '_transform.txt')])]
+    with ThreadPoolExecutor(16) as pool: count = sum(pool.map(fill, jobs))
+    write_krt(dest/'KRT', cameras)
+    write_frame_list(dest, [(f'SEG{i:03d}', n) for i, part in enumerate(segments) for n in part])
+    first = names[0]
+    write_mesh(dest, 'SEG000', first, scene.verts, np.eye(3, 4), scene.topology)
+    blank = np.full((64, 64, 3), 100, np.uint8)
+    for c in ('average', *cameras): write_texture(dest, 'SEG000', c, first, blank)
+    write_png(dest/'tex_mean.png', blank)
+    for name, value in (('tex_var', 1.), ('vert_var', 1.)): (dest/f'{name}.txt').write_text(f'{value}\n')
+    scene.verts.astype(np.float32).tofile(dest/'vert_mean.bin')
+    return count
+
+@contextmanager
+def counted():
+    "Within it, the list that it gives grows by one for each question to the disk by `os.stat` (`os.path.isfile` is one) and `os.scandir`"
+    asked, old = [], {(os, 'stat'): os.stat, (os, 'scandir'): os.scandir}
+    def spy(f): return lambda *a, **kw: (asked.append(1), f(*a, **kw))[1]
+    for (where, name), f in old.items(): setattr(where, name, spy(f))
+    try: yield asked
+    finally:
+        for (where, name), f in old.items(): setattr(where, name, f)
+
+def startup_table(bench: Bench):
+    "Rows of opening a capture of half a million files: seconds, and questions to the disk"
+    frames, cameras = (120, 4) if bench.scene.size.name == 'small' else (6500, 38)
+    rig = dict(list(rig_v1().items())[:cameras])
+    with tempfile.TemporaryDirectory(dir=bench.options.get('scratch')) as d:
+        root = Path(d)/'capture'
+        n = empty_tree(root, frames, rig, bench.scene)
+        def release():
+            with search_first(bench.release.folder), redirect_stdout(StringIO()):
+                if not hasattr(np, 'str'): np.str = str
+                return len(importlib.import_module('dataset').Dataset(str(root), str(root/'KRT'), str(root/'frame_list.txt'), 1024))
+        contestants = {}
+        if bench.peers and bench.release: contestants |= {('first start', 'release'): release, ('second start', 'release'): release}
+        if bench.ours: contestants |= {(w, 'ours'): lambda: len(Capture(root).sample_index()[0]) for w in ('first start', 'second start')}
+        for i, ((what, who), f) in enumerate(contestants.items()):
+            if (what, who) == ('second start', 'ours'): time.sleep(2.1)                      # a listing counts when the folder has been left alone for two seconds
+            with counted() as asked:
+                start = time.perf_counter()
+                try: samples = f()
+                except Exception as e: yield dict(what=what, who=who, **failed(e)); continue
+                yield dict(what=what, who=who, files=n, samples=samples, seconds=round(time.perf_counter() - start, 3), asked=len(asked))
+
+# %% ../nbs/20_benchmarks.ipynb #0188ebee
+def train_table(bench: Bench):
+    "Rows of real training runs: rate and loss curve, and bf16 against float32"
+    small, o = bench.scene.size.name == 'small', bench.options
+    with tempfile.TemporaryDirectory(dir=o.get('scratch')) as d:
+        capture = o.get('capture')
+        if not capture: capture = str(synthesize(Path(d)/'capture', 'tiny', progress=False).root)
+        common = dict(capture=capture, device=str(bench.device), in_memory=True, log_every=1 if small else 10, split='2' if small else 'cam1', val_every=10**9, checkpoint_every=10**9, n_latent=32 if small else 256)
+        def go(name, iterations, precision='auto', **kw):
+            config = TrainConfig(out=str(Path(d)/name), iterations=iterations, precision=precision, **{**common, **kw})
+            start = time.perf_counter()
+            run = train(config, progress=False)
+            return run, read_log(Path(d)/name/'log.csv'), time.perf_counter() - start
+        n = o.get('iterations') or (6 if small else 1500)
+        run, log, seconds = go('run', n, weights=LossWeights(screen=1., tex=1.))
+        late = [r['samples_per_s'] for r in log][-1]
+        yield dict(what='run', who='ours', iterations=n, seconds=round(seconds, 1), rate=round(late/run.config.batch_size, 2), hours=round(200_000*run.config.batch_size/late/3600, 3),
+                   photos=list(run.size), tex=run.sets['train'].tex_size, samples=len(run.sets['train']), capture=Path(capture).name,
+                   curve={k: [float(f'{r[k]:.5g}') if k != 'iteration' else r[k] for r in log[::max(len(log)//200, 1)]] for k in ('iteration', 'total', 'screen', 'tex', 'verts')})
+        m = o.get('compare') or (4 if small else 500)
+        for who, precision, seed in (('fp32', 'fp32', 0), ('bf16', 'bf16', 0), ('fp32, another seed', 'fp32', 1)):
+            if precision == 'bf16' and bench.device.type != 'cuda': continue
+            run, log, seconds = go(who.replace(' ', '_').replace(',', ''), m, precision, seed=seed)
+            sets = {k: v['total'] for k, v in validate(run).items()}
+            yield dict(what='precision', who=who, iterations=m, loss=float(f"{np.mean([v for k, v in sets.items() if k != 'train']):.6g}"), **{f'loss on {k}': float(f'{v:.6g}') for k, v in sets.items()})
+
+# %% ../nbs/20_benchmarks.ipynb #00dd4082
+def scaling_table(bench: Bench):
+    "Rows of data parallel training: samples a second of one process, and of all together"
+    scene, weights, seconds = bench.scene, LOSSES['texture + screen'], bench.seconds or (.2 if bench.scene.size.name == 'small' else 2.)
+    wait = torch.cuda.synchronize if bench.device.type == 'cuda' else lambda: None
+    with all_processes(bench.device) as world:
+        batches = [scene.batch(i + 2*world.rank) for i in range(2)]
+        def samples(world, share):                              # per second and process, `share`: of a batch to each process
+            part = lambda b: {k: v[:scene.size.batch//share] for k, v in b.items()}
+            own = [part(b) for b in batches]
+            run = SceneRun('base', scene, weights, 'bf16' if bench.device.type == 'cuda' else 'fp32')
+            step = TrainStep(run, make_optimizers(run)[0], world=world, graph=bench.device.type == 'cuda')
+            def one(i): step(own[i % 2]); run.iteration += 1
+            for i in range(8): one(i)
+            wait(); world.mean_(torch.zeros(1, device=bench.device)); wait()
+            start, n = time.perf_counter(), bench.options.get('steps') or (4 if scene.size.name == 'small' else 150)
+            for i in range(n): one(i)
+            wait()
+            return n*(scene.size.batch//share)/(time.perf_counter() - start)
+        alone = samples(World(), 1)
+        alone = sum(world.all(alone))/world.size
+        yield dict(what='a batch each', who='ours', gpus=1, batch=scene.size.batch, rate=round(alone, 1))
+        if world.size == 1: return
+        for what, share in (('a batch each', 1), ('one batch, shared', world.size)):
+            together = sum(world.all(samples(world, share)))
+            yield dict(what=what, who='ours', gpus=world.size, batch=scene.size.batch*world.size//share, rate=round(together, 1), ratio=round(together/alone, 3))
+
 # %% ../nbs/20_benchmarks.ipynb #55755a7e
-TABLES = dict(renderer=renderer_table, step=step_table, inference=inference_table)
+TABLES = dict(renderer=renderer_table, step=step_table, inference=inference_table, loader=loader_table, startup=startup_table, train=train_table, scaling=scaling_table)
 
 def environment(device) -> dict:
     "Device and versions, for the record"
@@ -718,7 +941,7 @@ def text_table(
     return '\n'.join('  '.join(c.ljust(w) for c, w in zip(line, widths)).rstrip() for line in cells)
 
 def benchmark(
-    tables=(),                # of `TABLES`; (): all
+    tables=(),                # of `TABLES`; (): all but train and scaling
     out=None,                 # file of results, kept up to date after every row
     size: str = 'small',      # of `SIZES`
     device: str = 'auto',
@@ -738,13 +961,15 @@ def benchmark(
     for name in archs: architecture(name)
     if size not in SIZES: raise ValueError(f"no size {size!r}: one of {', '.join(SIZES)}")
     if only not in ('all', 'ours', 'peers'): raise ValueError(f"only: expected 'all', 'ours' or 'peers', found {only!r}")
-    dev, say = pick_device(device), print if verbose else lambda *a, **k: None
+    dev = pick_device(device)
+    if int(os.environ.get('RANK', 0)) > 0: out, verbose = None, False    # of several processes one reports
+    say = print if verbose else lambda *a, **k: None
     if out and Path(out).exists() and read_results(out)['size'] != size: raise ValueError(f"{out} holds results of another size; write to another file")
     if nvdiffrast and nvdiffrast != 'installed': sys.path.insert(0, str(nvdiffrast))
     scene = Scene.make(SIZES[size], dev, mesh)
     bench = Bench(scene, Release(release) if release else None, bool(nvdiffrast), tuple(archs), only, seconds, options)
     record, result = dict(environment(dev), scene=scene.describe(), command=command), {}
-    for name in tables or TABLES:
+    for name in tables or [t for t in TABLES if t not in ('train', 'scaling')]:
         start = time.perf_counter()
         table = result[name] = dict(what=TABLES[name].__doc__, **record, date=datetime.now(timezone.utc).isoformat(timespec='seconds'), rows=[])
         say(f'\n{name}: {TABLES[name].__doc__}', flush=True)
@@ -808,7 +1033,7 @@ def goals(
 # %% ../nbs/20_benchmarks.ipynb #81da7360
 @call_parse
 def dam_benchmark(
-    tables: Param('which: renderer, step, inference (default: all)', str, nargs='*'),
+    tables: Param('which: renderer, step, inference, loader, startup, train, scaling (default: all but train and scaling)', str, nargs='*'),
     out: str = '',            # JSON file for the results; tables that it already holds and are not asked for stay
     size: str = 'paper',      # paper, or small for a CPU
     device: str = 'auto',     # auto, cpu, cuda, cuda:1, ...
@@ -818,12 +1043,18 @@ def dam_benchmark(
     archs: str = 'base,non,res,bilinear,warp', # architectures, separated by commas
     only: str = 'all',        # all, ours or peers
     seconds: float = 0.,      # that each contestant is timed (0: the size's)
+    capture: str = '',        # of the table train; a small synthetic one if not given
+    iterations: int = 0,      # of the table train (0: 1500)
+    compare: int = 0,         # of its runs in float32 and bf16 (0: 500)
+    workers: int = 0,         # threads and processes of the table loader (0: one a core)
+    scratch: str = '',        # folder for temporary files
 ):
     "Measure speed and memory, beside the peers where they are given, and write the results"
-    names = [f'--{k} {Path(v).name if k in ("release", "nvdiffrast", "mesh", "out") else v}' for k, v in
-             dict(size=size, release=release, nvdiffrast=nvdiffrast, mesh=mesh, archs=archs if archs != ','.join(RELEASED) else '', only=only if only != 'all' else '', out=out).items() if v]
+    names = [f'--{k} {Path(v).name if k in ("release", "nvdiffrast", "mesh", "out", "capture") else v}' for k, v in
+             dict(size=size, release=release, nvdiffrast=nvdiffrast, mesh=mesh, archs=archs if archs != ','.join(RELEASED) else '', only=only if only != 'all' else '', capture=capture, iterations=iterations, compare=compare, workers=workers, out=out).items() if v]
     with plain_errors():
         found = benchmark(tables or (), out or None, size, device, release or None, nvdiffrast or None, mesh or None, tuple(archs.split(',')), only, seconds,
-                          command=' '.join(['dam_benchmark', *(tables or ()), *names]))
+                          command=' '.join(['dam_benchmark', *(tables or ()), *names]),
+                          capture=capture or None, iterations=iterations, compare=compare, workers=workers, scratch=scratch or None)
     if size == 'paper': print('\n' + text_table([dict(g, met={True: 'met', False: 'MISSED', None: '-'}[g['met']]) for g in goals(found)]))
     if out: print(f'\nresults: {out}')
