@@ -64,7 +64,7 @@ def _store3(to, a, b, c, ok):
 
 @_jit
 def _set_up_kernel(verts, M, faces, corners, edges, planes, box, n_verts, n_faces, height, width, UV: tl.constexpr, BLOCK: tl.constexpr):
-    "Edges (B,F,16), planes (B,F,8) and box (B,F,4) of each triangle; one program is BLOCK triangles of one item."
+    "Edges (B,F,16), planes (B,F,10) and box (B,F,4) of each triangle; one program is BLOCK triangles of one item."
     f, b = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1).to(tl.int64)
     ok = f < n_faces
     verts, M = verts + b * n_verts * 3, M + b * 12
@@ -89,15 +89,16 @@ def _set_up_kernel(verts, M, faces, corners, edges, planes, box, n_verts, n_face
     _store3(e + 12, (a0 + a1 + a2) * scale, (b0 + b1 + b2) * scale, (c0 + c1 + c2) * scale, ok)
     tl.store(e + 15, inv_det, ok)
     if UV:
-        q, p = corners + 6 * f, planes + 8 * t
+        q, p = corners + 6 * f, planes + 10 * t
         u0, v0 = tl.load(q, ok, 0), tl.load(q + 1, ok, 0)
         u, v = tl.floor(u0), tl.floor(v0)                                          # texel coordinates count from here
+        _store3(p, (a0 + a1 + a2) * scale, (b0 + b1 + b2) * scale, (c0 + c1 + c2) * scale, ok)
         k0, k1, k2 = (u0 - u) * scale, (tl.load(q + 2, ok, 0) - u) * scale, (tl.load(q + 4, ok, 0) - u) * scale
-        _store3(p, k0 * a0 + k1 * a1 + k2 * a2, k0 * b0 + k1 * b1 + k2 * b2, k0 * c0 + k1 * c1 + k2 * c2, ok)
-        k0, k1, k2 = (v0 - v) * scale, (tl.load(q + 3, ok, 0) - v) * scale, (tl.load(q + 5, ok, 0) - v) * scale
         _store3(p + 3, k0 * a0 + k1 * a1 + k2 * a2, k0 * b0 + k1 * b1 + k2 * b2, k0 * c0 + k1 * c1 + k2 * c2, ok)
-        tl.store(p + 6, u, ok)
-        tl.store(p + 7, v, ok)
+        k0, k1, k2 = (v0 - v) * scale, (tl.load(q + 3, ok, 0) - v) * scale, (tl.load(q + 5, ok, 0) - v) * scale
+        _store3(p + 6, k0 * a0 + k1 * a1 + k2 * a2, k0 * b0 + k1 * b1 + k2 * b2, k0 * c0 + k1 * c1 + k2 * c2, ok)
+        both = (v.to(tl.int64) << 32) | (u.to(tl.int64) & 0xFFFFFFFF)              # two whole numbers in the tenth
+        tl.store(p + 9, both.to(tl.float64, bitcast=True), ok)
     front = _min3(w0, w1, w2) > 0
     w0, w1, w2 = tl.where(front, w0, 1.), tl.where(front, w1, 1.), tl.where(front, w2, 1.)
     x0, x1, x2, y0, y1, y2 = x0 / w0, x1 / w1, x2 / w2, y0 / w0, y1 / w1, y2 / w2
@@ -133,7 +134,7 @@ def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr,
     a1, b1, c1, i1 = tl.load(e + 3), tl.load(e + 4), tl.load(e + 5), tl.load(e + 10)
     a2, b2, c2, i2 = tl.load(e + 6), tl.load(e + 7), tl.load(e + 8), tl.load(e + 11)
     zx, zy, zc = tl.load(e + 12), tl.load(e + 13), tl.load(e + 14)
-    top = y0
+    top = y0 + tl.program_id(2) * TH
     while top < y1:
         row = top + tl.arange(0, TH)[:, None]
         y = row.to(tl.float64) + .5
@@ -142,50 +143,76 @@ def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr,
         first, last = _narrow(first, last, a0, b0, c0, i0, y)
         first, last = _narrow(first, last, a1, b1, c1, i1, y)
         first, last = _narrow(first, last, a2, b2, c2, i2, y)
-        last = tl.where(row < y1, last, first)
-        first_col, last_col, z = first.to(tl.int32), last.to(tl.int32), zy * y + zc
-        left = x0
-        while left < x1:
+        first_col, last_col, z = first.to(tl.int32), tl.where(row < y1, last, first).to(tl.int32), zy * y + zc
+        some = first_col < last_col
+        left, right = tl.min(tl.where(some, first_col, x1)), tl.max(tl.where(some, last_col, x0))
+        while left < right:
             col = left + tl.arange(0, TW)[None, :]
             depth = zx * (col.to(tl.float64) + .5) + z
             inside = (col >= first_col) & (col < last_col) & (depth > 0)
             key = (depth.to(tl.int64, bitcast=True) | LOW) - f                      # of equals, the first triangle wins
             tl.atomic_max(keys + (b * height + row) * width + col, key, inside, sem='relaxed')
             left += TW
-        top += TH
+        top += TH * tl.num_programs(2)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #5d2473a8
 @_jit
-def _decode_kernel(keys, edges, tri, bary, n_faces, pixels, width, LOW: tl.constexpr, BARY: tl.constexpr, BLOCK: tl.constexpr):
-    "Triangle (B,H,W) and barycentrics (B,H,W,3) of each pixel; one program is BLOCK pixels of one item."
-    n, b = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1).to(tl.int64)
-    ok = n < pixels
-    low = (tl.load(keys + b * pixels + n, ok, 0) & LOW).to(tl.int32)
+def _pixels(height, width, TH: tl.constexpr, TW: tl.constexpr):
+    "Tile `program_id(0)` of an image: left, top; columns, rows and numbers of its pixels, are they in the image?"
+    i, across = tl.arange(0, TH * TW), (width + TW - 1) // TW
+    left, top = tl.program_id(0) % across * TW, tl.program_id(0) // across * TH
+    col, row = left + i % TW, top + i // TW
+    return left, top, col, row, row * width + col, (col < width) & (row < height)
+
+@_jit
+def _edges_at(e, col, row, ok):
+    "The three edge functions, and 1 / their sum, float64."
+    x, y = col.to(tl.float64) + .5, row.to(tl.float64) + .5
+    a0 = tl.load(e, ok, 0) * x + tl.load(e + 1, ok, 0) * y + tl.load(e + 2, ok, 1)
+    a1 = tl.load(e + 3, ok, 0) * x + tl.load(e + 4, ok, 0) * y + tl.load(e + 5, ok, 0)
+    a2 = tl.load(e + 6, ok, 0) * x + tl.load(e + 7, ok, 0) * y + tl.load(e + 8, ok, 0)
+    return a0, a1, a2, 1 / (a0 + a1 + a2)
+
+@_jit
+def _decode_kernel(keys, edges, tri, bary, n_faces, height, width, LOW: tl.constexpr, BARY: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+    "Triangle (B,H,W) and barycentrics (B,H,W,3) of each pixel; one program is a tile of pixels."
+    b = tl.program_id(1).to(tl.int64)
+    _, _, col, row, at, ok = _pixels(height, width, TH, TW)
+    at += b * height * width
+    low = (tl.load(keys + at, ok, 0) & LOW).to(tl.int32)
     hit = low > 0
-    f = LOW - low
-    tl.store(tri + b * pixels + n, tl.where(hit, f, -1), ok)
+    tl.store(tri + at, tl.where(hit, LOW - low, -1), ok)
     if BARY:
-        e = edges + 16 * (b * n_faces + f)
-        x, y = (n % width).to(tl.float64) + .5, (n // width).to(tl.float64) + .5
-        a0 = tl.load(e, hit, 0) * x + tl.load(e + 1, hit, 0) * y + tl.load(e + 2, hit, 1)
-        a1 = tl.load(e + 3, hit, 0) * x + tl.load(e + 4, hit, 0) * y + tl.load(e + 5, hit, 0)
-        a2 = tl.load(e + 6, hit, 0) * x + tl.load(e + 7, hit, 0) * y + tl.load(e + 8, hit, 0)
-        r = tl.where(hit, 1 / (a0 + a1 + a2), 0.)
-        _store3(bary + 3 * (b * pixels + n), (a0 * r).to(tl.float32), (a1 * r).to(tl.float32), (a2 * r).to(tl.float32), ok)
+        a0, a1, a2, r = _edges_at(edges + 16 * (b * n_faces + LOW - low), col, row, hit)
+        r = tl.where(hit, r, 0.)
+        _store3(bary + 3 * at, (a0 * r).to(tl.float32), (a1 * r).to(tl.float32), (a2 * r).to(tl.float32), ok)
 
-# %% ../nbs/02a_renderer_gpu.ipynb #f31a9913
+# %% ../nbs/02a_renderer_gpu.ipynb #4fa25f27
 @_jit
-def _linear(a, b, c, x, y, dx, dy):
-    "a x + b y + c in float32 at the pixels (x + dx, y + dy), from its float64 value at the tile's first pixel."
-    return (a * x + b * y + c).to(tl.float32) + a.to(tl.float32) * dx + b.to(tl.float32) * dy
+def _texel(x, origin, size):
+    "Lower of two texels around coordinate x (counted from `origin`), weight of the upper one, is it clamped?"
+    at = x - .5
+    kept = tl.minimum(tl.maximum(at, (-origin).to(tl.float64)), (size - 1 - origin).to(tl.float64))
+    i = tl.minimum(tl.floor(kept), (size - 2 - origin).to(tl.float64))
+    return i.to(tl.int32) + origin, (kept - i).to(tl.float32), at != kept
 
 @_jit
-def _texel(x, r, origin, size):
-    "Lower of two texels around coordinate x r (counted from `origin`), weight of the upper one, is it clamped?"
-    at = x * r - .5
-    kept = tl.minimum(tl.maximum(at, -origin), size - 1 - origin)
-    i = tl.minimum(tl.floor(kept), size - 2 - origin)
-    return (i + origin).to(tl.int32), kept - i, at != kept
+def _where_in_texture(planes, t, col, row, rows, cols, ok):
+    "Texels and weights of pixels of triangles `t`; and 1/S, X/S, Y/S for the gradient, 0 where clamped: all (N,)."
+    p, x, y = planes + (10 * t)[:, None] + tl.arange(0, 2)[None, :], col.to(tl.float64) + .5, row.to(tl.float64) + .5
+    two = ok[:, None] & (tl.arange(0, 2)[None, :] < 2)
+    sa, sb = tl.split(tl.load(p, two, 1))
+    sc, xa = tl.split(tl.load(p + 2, two, 1))
+    xb, xc = tl.split(tl.load(p + 4, two, 1))
+    ya, yb = tl.split(tl.load(p + 6, two, 1))
+    yc, uv = tl.split(tl.load(p + 8, two, 0))
+    uv = uv.to(tl.int64, bitcast=True)
+    r = 1 / (sa * x + sb * y + sc)
+    X, Y = (xa * x + xb * y + xc) * r, (ya * x + yb * y + yc) * r
+    u, fx, x_clamped = _texel(X, uv.to(tl.int32), cols)
+    v, fy, y_clamped = _texel(Y, (uv >> 32).to(tl.int32), rows)
+    r = r.to(tl.float32)
+    return u, v, fx, fy, tl.where(x_clamped, 0, r), tl.where(y_clamped, 0, r), X.to(tl.float32), Y.to(tl.float32)
 
 @_jit
 def _bilinear(t00, t01, t10, t11, fx, fy):
@@ -200,110 +227,86 @@ def _sample(tex, at, to_right, to_upper, fx, fy, ok):
     t10, t11 = tl.load(tex + at, ok, 0).to(tl.float32), tl.load(tex + at + to_right, ok, 0).to(tl.float32)
     return _bilinear(t00, t01, t10, t11, fx, fy)
 
-# %% ../nbs/02a_renderer_gpu.ipynb #4882a964
+# %% ../nbs/02a_renderer_gpu.ipynb #b1cb7cef
 @_jit
-def _shade_kernel(edges, planes, box, tri, tex, image, grad, grad_tex, sums, channels, stride_b, stride_c, stride_y, stride_x, rows, cols,
-                  n_faces, height, width, BACKWARD: tl.constexpr, TO_TEX: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
-    "Texture at each pixel into image (B,C,H,W); or, backward, gradients to texture (B,C,T,T) and planes (B,F,12). One program is one triangle."
-    f, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    t = b * n_faces + f
-    x0, x1, y0, y1 = tl.load(box + 4 * t), tl.load(box + 4 * t + 1), tl.load(box + 4 * t + 2), tl.load(box + 4 * t + 3)
-    e, p = edges + 16 * t + 12, planes + 8 * t
-    sa, sb, sc = tl.load(e), tl.load(e + 1), tl.load(e + 2)
-    xa, xb, xc = tl.load(p), tl.load(p + 1), tl.load(p + 2)
-    ya, yb, yc = tl.load(p + 3), tl.load(p + 4), tl.load(p + 5)
-    u0, v0 = tl.load(p + 6).to(tl.float32), tl.load(p + 7).to(tl.float32)
-    tex, pixels, i = tex + b * stride_b, height * width, tl.arange(0, TH * TW)
-    image, grad, grad_tex = image + b * channels * pixels, grad + b * channels * pixels, grad_tex + b * channels * rows * cols
-    dx, dy, zero = (i % TW).to(tl.float32), (i // TW).to(tl.float32), tl.zeros([TH * TW], tl.float32)
-    xx, xy, x_, yx, yy, y_, sx, sy, s_ = zero, zero, zero, zero, zero, zero, zero, zero, zero
-    across = (x1 - x0 + TW - 1) // TW
-    tile, tiles = 0, across * ((y1 - y0 + TH - 1) // TH)
-    while tile < tiles:
-        left, top = x0 + tile % across * TW, y0 + tile // across * TH
-        col, row = left + i % TW, top + i // TW
-        at = row * width + col
-        mine = (col < x1) & (row < y1)
-        mine = mine & (tl.load(tri + b * pixels + at, mine, -1) == f)
-        if tl.max(mine.to(tl.int32), 0) > 0:
-            x, y = left.to(tl.float64) + .5, top.to(tl.float64) + .5
-            r = 1 / tl.where(mine, _linear(sa, sb, sc, x, y, dx, dy), 1)
-            u, fx, x_clamped = _texel(_linear(xa, xb, xc, x, y, dx, dy), r, u0, cols)
-            v, fy, y_clamped = _texel(_linear(ya, yb, yc, x, y, dx, dy), r, v0, rows)
-            texel = v * stride_y + u * stride_x
-            if BACKWARD:
-                gu, gv = zero, zero
-                c = 0
-                while c < channels:
-                    g = tl.load(grad + c * pixels + at, mine, 0)
-                    _, du, dv = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, mine)
-                    gu += g * du
-                    gv += g * dv
-                    if TO_TEX:
-                        to = grad_tex + (c * rows + v) * cols + u
-                        tl.atomic_add(to, g * (1 - fx) * (1 - fy), mine, sem='relaxed')
-                        tl.atomic_add(to + 1, g * fx * (1 - fy), mine, sem='relaxed')
-                        tl.atomic_add(to + cols, g * (1 - fx) * fy, mine, sem='relaxed')
-                        tl.atomic_add(to + cols + 1, g * fx * fy, mine, sem='relaxed')
-                    c += 1
-                gu, gv = tl.where(x_clamped, 0, gu * r), tl.where(y_clamped, 0, gv * r)
-                gs = -(gu * _linear(xa, xb, xc, x, y, dx, dy) + gv * _linear(ya, yb, yc, x, y, dx, dy)) * r
-                gs = tl.where(mine, gs, 0)
-                px, py = (col - x0).to(tl.float32), (row - y0).to(tl.float32)
-                xx, xy, x_ = xx + gu * px, xy + gu * py, x_ + gu
-                yx, yy, y_ = yx + gv * px, yy + gv * py, y_ + gv
-                sx, sy, s_ = sx + gs * px, sy + gs * py, s_ + gs
-            else:
-                c = 0
-                while c < channels:
-                    value, _, _ = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, mine)
-                    tl.store(image + c * pixels + at, value, mine)
-                    c += 1
-        tile += 1
-    if BACKWARD:
-        to = sums + 12 * t
-        _store3(to, tl.sum(xx), tl.sum(xy), tl.sum(x_), True)
-        _store3(to + 3, tl.sum(yx), tl.sum(yy), tl.sum(y_), True)
-        _store3(to + 6, tl.sum(sx), tl.sum(sy), tl.sum(s_), True)
+def _add(sums, g, gx, gy, mine, x, y):
+    "Add the sums over pixels `mine` of g (x, y, 1), where gx, gy are g times the pixel's place in the tile and x, y the tile's."
+    total = tl.sum(tl.where(mine, g, 0))
+    tl.atomic_add(sums, tl.sum(tl.where(mine, gx, 0)) + x * total, sem='relaxed')
+    tl.atomic_add(sums + 1, tl.sum(tl.where(mine, gy, 0)) + y * total, sem='relaxed')
+    tl.atomic_add(sums + 2, total, sem='relaxed')
 
-# %% ../nbs/02a_renderer_gpu.ipynb #5c581227
+@_jit
+def _add_to_triangles(sums, box, f, hit, left, top, col, row, g0, g1, g2):
+    "Add g0, g1, g2 times (x, y, 1) of each pixel to its triangle's nine sums (F,12)."
+    dx, dy = (col - left).to(tl.float32), (row - top).to(tl.float32)
+    x0, y0, x1, y1, x2, y2 = g0 * dx, g0 * dy, g1 * dx, g1 * dy, g2 * dx, g2 * dy
+    rest = tl.where(hit, f + 1, 0)
+    now = tl.max(rest, 0)
+    while now > 0:
+        mine, t = rest == now, now - 1
+        x, y, to = (left - tl.load(box + 4 * t)).to(tl.float32), (top - tl.load(box + 4 * t + 2)).to(tl.float32), sums + 12 * t
+        _add(to, g0, x0, y0, mine, x, y)
+        _add(to + 3, g1, x1, y1, mine, x, y)
+        _add(to + 6, g2, x2, y2, mine, x, y)
+        rest = tl.where(mine, 0, rest)
+        now = tl.max(rest, 0)
+
+# %% ../nbs/02a_renderer_gpu.ipynb #31e2d39c
 @_jit
 def _bary_backward_kernel(edges, box, tri, grad, sums, n_faces, height, width, TH: tl.constexpr, TW: tl.constexpr):
-    "Gradient to the edges, each times |1/D| (B,F,12), of that to the barycentrics (B,H,W,3); one program is one triangle."
-    f, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    t = b * n_faces + f
-    x0, x1, y0, y1 = tl.load(box + 4 * t), tl.load(box + 4 * t + 1), tl.load(box + 4 * t + 2), tl.load(box + 4 * t + 3)
-    e = edges + 16 * t
-    scale = tl.abs(tl.load(e + 15))
-    a0, b0, c0 = tl.load(e) * scale, tl.load(e + 1) * scale, tl.load(e + 2) * scale
-    a1, b1, c1 = tl.load(e + 3) * scale, tl.load(e + 4) * scale, tl.load(e + 5) * scale
-    a2, b2, c2 = tl.load(e + 6) * scale, tl.load(e + 7) * scale, tl.load(e + 8) * scale
-    pixels, i = height * width, tl.arange(0, TH * TW)
-    dx, dy, zero = (i % TW).to(tl.float32), (i // TW).to(tl.float32), tl.zeros([TH * TW], tl.float32)
-    xx, xy, x_, yx, yy, y_, sx, sy, s_ = zero, zero, zero, zero, zero, zero, zero, zero, zero
-    across = (x1 - x0 + TW - 1) // TW
-    tile, tiles = 0, across * ((y1 - y0 + TH - 1) // TH)
-    while tile < tiles:
-        left, top = x0 + tile % across * TW, y0 + tile // across * TH
-        col, row = left + i % TW, top + i // TW
-        at = b * pixels + row * width + col
-        mine = (col < x1) & (row < y1)
-        mine = mine & (tl.load(tri + at, mine, -1) == f)
-        x, y = left.to(tl.float64) + .5, top.to(tl.float64) + .5
-        p0, p1, p2 = _linear(a0, b0, c0, x, y, dx, dy), _linear(a1, b1, c1, x, y, dx, dy), _linear(a2, b2, c2, x, y, dx, dy)
-        g0, g1, g2 = tl.load(grad + 3 * at, mine, 0), tl.load(grad + 3 * at + 1, mine, 0), tl.load(grad + 3 * at + 2, mine, 0)
-        r = tl.where(mine, 1 / tl.where(mine, p0 + p1 + p2, 1), 0)
-        mean = (p0 * g0 + p1 * g1 + p2 * g2) * r
-        g0, g1, g2 = (g0 - mean) * r, (g1 - mean) * r, (g2 - mean) * r
-        px, py = (col - x0).to(tl.float32), (row - y0).to(tl.float32)
-        xx, xy, x_ = xx + g0 * px, xy + g0 * py, x_ + g0
-        yx, yy, y_ = yx + g1 * px, yy + g1 * py, y_ + g1
-        sx, sy, s_ = sx + g2 * px, sy + g2 * py, s_ + g2
-        tile += 1
-    to = sums + 12 * t
-    _store3(to, tl.sum(xx), tl.sum(xy), tl.sum(x_), True)
-    _store3(to + 3, tl.sum(yx), tl.sum(yy), tl.sum(y_), True)
-    _store3(to + 6, tl.sum(sx), tl.sum(sy), tl.sum(s_), True)
+    "Gradient to the edges times |1/D| (B,F,12) of that to the barycentrics (B,H,W,3)."
+    b = tl.program_id(1).to(tl.int64)
+    left, top, col, row, at, ok = _pixels(height, width, TH, TW)
+    at += b * height * width
+    f = tl.load(tri + at, ok, -1)
+    hit, e = f >= 0, edges + 16 * (b * n_faces + f)
+    a0, a1, a2, r = _edges_at(e, col, row, hit)
+    p0, p1, p2 = (a0 * r).to(tl.float32), (a1 * r).to(tl.float32), (a2 * r).to(tl.float32)
+    w = tl.where(hit, (r / tl.abs(tl.load(e + 15, hit, 1))).to(tl.float32), 0)
+    g0, g1, g2 = tl.load(grad + 3 * at, hit, 0), tl.load(grad + 3 * at + 1, hit, 0), tl.load(grad + 3 * at + 2, hit, 0)
+    mean = p0 * g0 + p1 * g1 + p2 * g2
+    _add_to_triangles(sums + 12 * b * n_faces, box + 4 * b * n_faces, f, hit, left, top, col, row, (g0 - mean) * w, (g1 - mean) * w, (g2 - mean) * w)
+
+@_jit
+def _shade_kernel(planes, tri, tex, image, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width, TH: tl.constexpr, TW: tl.constexpr):
+    "Texture at each pixel into image (B,C,H,W), 0 where empty."
+    b = tl.program_id(1).to(tl.int64)
+    _, _, col, row, at, ok = _pixels(height, width, TH, TW)
+    f = tl.load(tri + b * height * width + at, ok, -1)
+    u, v, fx, fy, _, _, _, _ = _where_in_texture(planes, b * n_faces + f, col, row, rows, cols, f >= 0)
+    tex, image, texel, c = tex + b * stride_b, image + b * channels * height * width, v * stride_y + u * stride_x, 0
+    while c < channels:
+        value, _, _ = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, f >= 0)
+        tl.store(image + c * height * width + at, value, ok)
+        c += 1
+
+@_jit
+def _shade_backward_kernel(planes, box, tri, tex, grad, grad_tex, sums, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
+                           TO_TEX: tl.constexpr, TO_VERTS: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+    "Gradients to texture (B,C,T,T) and planes (B,F,12) of that to the image (B,C,H,W)."
+    b = tl.program_id(1).to(tl.int64)
+    left, top, col, row, at, ok = _pixels(height, width, TH, TW)
+    f = tl.load(tri + b * height * width + at, ok, -1)
+    hit = f >= 0
+    u, v, fx, fy, rx, ry, X, Y = _where_in_texture(planes, b * n_faces + f, col, row, rows, cols, hit)
+    tex, grad, texel, gu, gv, c = tex + b * stride_b, grad + b * channels * height * width + at, v * stride_y + u * stride_x, fx * 0, fx * 0, 0
+    while c < channels:
+        g = tl.load(grad + c * height * width, hit, 0)
+        if TO_VERTS:
+            _, du, dv = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, hit)
+            gu += g * du
+            gv += g * dv
+        if TO_TEX:
+            to = grad_tex + ((b * channels + c) * rows + v) * cols + u
+            tl.atomic_add(to, g * (1 - fx) * (1 - fy), hit, sem='relaxed')
+            tl.atomic_add(to + 1, g * fx * (1 - fy), hit, sem='relaxed')
+            tl.atomic_add(to + cols, g * (1 - fx) * fy, hit, sem='relaxed')
+            tl.atomic_add(to + cols + 1, g * fx * fy, hit, sem='relaxed')
+        c += 1
+    if TO_VERTS:
+        gu, gv = gu * rx, gv * ry
+        _add_to_triangles(sums + 12 * b * n_faces, box + 4 * b * n_faces, f, hit, left, top, col, row, gu, gv, -(gu * X + gv * Y))
 
 # %% ../nbs/02a_renderer_gpu.ipynb #a0137e63
 @_jit
@@ -394,7 +397,7 @@ def _topology_on(topology: Topology, n_verts: int, rows: int, cols: int, device:
     return *_faces_on(topology.faces.tobytes(), n_verts, device), corners.to(device)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #36cb9ef2
-_VISIBLE_TILE, _TILE = (8, 8), (4, 8)     # pixels that one warp looks at together: rows, columns
+_VISIBLE_TILE, _TILE, _SHARES = (8, 8), (8, 8), 2   # pixels that one warp looks at together: rows, columns; programs that share a triangle
 
 class _Triangles:
     "The triangles of a batch, set up for the other kernels."
@@ -403,7 +406,7 @@ class _Triangles:
         B, n_faces = len(verts), len(faces)
         self.grid, self.low = (n_faces, B), (1 << max(n_faces.bit_length(), 5)) - 1
         self.edges, self.box = verts.new_empty(B, n_faces, 16, dtype=torch.float64), verts.new_empty(B, n_faces, 4, dtype=torch.int32)
-        self.planes = verts.new_empty((B, n_faces, 8) if corners is not None else (B, 1, 1), dtype=torch.float64)
+        self.planes = verts.new_empty((B, n_faces, 10) if corners is not None else (B, 1, 1), dtype=torch.float64)
         _set_up_kernel[-(-n_faces // 64), B](self.verts, self.M, faces, self.edges if corners is None else corners, self.edges, self.planes, self.box,
             verts.shape[1], n_faces, *size, UV=corners is not None, BLOCK=64, num_warps=2, enable_fp_fusion=False)
 
@@ -411,16 +414,20 @@ class _Triangles:
         "Nearest triangle and its depth at each pixel, in one number: 0 where empty."
         edges, box = self.edges[items], self.box[items]
         keys = edges.new_zeros(len(edges), *self.size, dtype=torch.int64) if out is None else out.zero_()
-        _visible_kernel[self.grid[0], len(edges)](edges, box, keys, self.grid[0], *self.size, LOW=self.low,
+        _visible_kernel[self.grid[0], len(edges), _SHARES](edges, box, keys, self.grid[0], *self.size, LOW=self.low,
                                                   TH=_VISIBLE_TILE[0], TW=_VISIBLE_TILE[1], num_warps=1, enable_fp_fusion=False)
         return keys
 
+    def tiles(self, tile=(8, 32), items=None) -> tuple[int, int]:
+        "Programs for one tile of pixels each."
+        return -(-self.size[0] // tile[0]) * -(-self.size[1] // tile[1]), self.grid[1] if items is None else items
+
     def decode(self, bary: bool) -> tuple[torch.Tensor, torch.Tensor]:
         "tri (B,H,W) int32, bary (B,H,W,3)"
-        keys, (H, W) = self.keys(), self.size
+        keys = self.keys()
         tri = torch.empty_like(keys, dtype=torch.int32)
         out = self.verts.new_empty(*tri.shape, 3) if bary else self.verts
-        _decode_kernel[-(-H * W // 256), len(keys)](keys, self.edges, tri, out, self.grid[0], H * W, W, LOW=self.low, BARY=bary, BLOCK=256, num_warps=4)
+        _decode_kernel[self.tiles()](keys, self.edges, tri, out, self.grid[0], *self.size, LOW=self.low, BARY=bary, TH=8, TW=32, num_warps=4)
         return tri, out
 
     def vertex_gradients(self, sums, scale=None, to_M=False) -> tuple:
@@ -433,7 +440,7 @@ class _Triangles:
         _vertex_kernel[-(-V // 64), B](corner_grads, self.table, self.M, scale, grad_p, grad_verts, V, n_faces, self.table.shape[1], BLOCK=64, num_warps=2)
         return grad_verts, torch.cat([grad_p.mT @ self.verts.double(), grad_p.sum(1)[..., None]], -1).to(self.M.dtype) if to_M else None
 
-# %% ../nbs/02a_renderer_gpu.ipynb #eac5b893
+# %% ../nbs/02a_renderer_gpu.ipynb #15a48746
 class _Rasterize(torch.autograd.Function):
     "verts (B,V,3), M (B,3,4) -> tri (B,H,W) int32, bary (B,H,W,3)."
     @staticmethod
@@ -448,15 +455,15 @@ class _Rasterize(torch.autograd.Function):
     @once_differentiable
     def backward(ctx, _, grad):
         t, (tri,) = ctx.triangles, ctx.saved_tensors
-        sums = t.verts.new_empty(len(tri), t.grid[0], 12)
-        _bary_backward_kernel[t.grid](t.edges, t.box, tri, grad.contiguous(), sums, t.grid[0], *t.size, TH=_TILE[0], TW=_TILE[1], num_warps=1)
+        sums = t.verts.new_zeros(len(tri), t.grid[0], 12)
+        _bary_backward_kernel[t.tiles(_TILE)](t.edges, t.box, tri, grad.contiguous(), sums, t.grid[0], *t.size, TH=_TILE[0], TW=_TILE[1], num_warps=1)
         return *t.vertex_gradients(sums, to_M=ctx.needs_input_grad[1]), None, None
 
 def triton_rasterize(verts, faces, M, size):
     "`renderer.rasterize` of checked arguments."
     return _Rasterize.apply(verts, M, faces, size)
 
-# %% ../nbs/02a_renderer_gpu.ipynb #9e95559d
+# %% ../nbs/02a_renderer_gpu.ipynb #f49218d4
 class _Render(torch.autograd.Function):
     "verts (B,V,3), M (B,3,4), tex (B,C,T,T) -> image (B,C,H,W), mask (B,1,H,W)."
     @staticmethod
@@ -465,9 +472,8 @@ class _Render(torch.autograd.Function):
         ctx.triangles = t = _Triangles(verts, M, size, *_topology_on(topology, verts.shape[1], rows, cols, verts.device))
         tri, _ = t.decode(False)
         ctx.save_for_backward(tex, tri)
-        image = verts.new_zeros(B, C, *size)
-        _shade_kernel[t.grid](t.edges, t.planes, t.box, tri, tex, image, image, image, image, C, *tex.stride(), rows, cols, t.grid[0], *size,
-                              BACKWARD=False, TO_TEX=False, TH=_TILE[0], TW=_TILE[1], num_warps=1)
+        image = verts.new_empty(B, C, *size)
+        _shade_kernel[t.tiles()](t.planes, tri, tex, image, C, *tex.stride(), rows, cols, t.grid[0], *size, TH=8, TW=32, num_warps=4)
         mask = (tri >= 0)[:, None].to(verts.dtype)
         ctx.mark_non_differentiable(mask)
         return image, mask
@@ -477,10 +483,10 @@ class _Render(torch.autograd.Function):
     def backward(ctx, grad, _):
         t, (tex, tri), (to_verts, to_M, to_tex) = ctx.triangles, ctx.saved_tensors, ctx.needs_input_grad[:3]
         B, C, rows, cols = tex.shape
-        grad, sums = grad.contiguous(), t.verts.new_empty(B, t.grid[0], 12)
+        grad, sums = grad.contiguous(), t.verts.new_zeros(B, t.grid[0], 12)
         grad_tex = torch.zeros(tex.shape, device=tex.device) if to_tex else None
-        _shade_kernel[t.grid](t.edges, t.planes, t.box, tri, tex, grad, grad, grad_tex if to_tex else grad, sums, C, *tex.stride(), rows, cols, t.grid[0], *t.size,
-                              BACKWARD=True, TO_TEX=to_tex, TH=_TILE[0], TW=_TILE[1], num_warps=1)
+        _shade_backward_kernel[t.tiles(_TILE)](t.planes, t.box, tri, tex, grad, grad_tex if to_tex else grad, sums, C, *tex.stride(), rows, cols, t.grid[0], *t.size,
+                                               TO_TEX=to_tex, TO_VERTS=to_verts or to_M, TH=_TILE[0], TW=_TILE[1], num_warps=1)
         if not (to_verts or to_M): return None, None, grad_tex, None, None
         return *t.vertex_gradients(sums, to_M=to_M), grad_tex, None, None
 
@@ -494,9 +500,11 @@ def _pack_kernel(mean, weight, out, texels, inv_std, WEIGHT: tl.constexpr, BLOCK
     "Mean texture (3,T,T) / std and weight (T,T) as one (T,T,4)."
     n = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK)
     ok = n < texels
-    _store3(out + 4 * n, tl.load(mean + n, ok) * inv_std, tl.load(mean + texels + n, ok) * inv_std, tl.load(mean + 2 * texels + n, ok) * inv_std, ok)
-    if WEIGHT: tl.store(out + 4 * n + 3, tl.load(weight + n, ok), ok)
-    else: tl.store(out + 4 * n + 3, tl.full([BLOCK], 1, tl.float32), ok)
+    r, g, b = tl.load(mean + n, ok, 0) * inv_std, tl.load(mean + texels + n, ok, 0) * inv_std, tl.load(mean + 2 * texels + n, ok, 0) * inv_std
+    if WEIGHT: w = tl.load(weight + n, ok, 0)
+    else: w = r * 0 + 1
+    to = (4 * n)[:, None] + tl.arange(0, 4)[None, :]
+    tl.store(out + to, tl.reshape(tl.join(tl.join(r, b), tl.join(g, w)), [BLOCK, 4]), to < 4 * texels)
 
 @_jit
 def _columns(x, N: tl.constexpr):
@@ -514,73 +522,45 @@ def _residual(tex, texel, to_right, to_upper, fx, fy, mean, mean_u, mean_v, phot
 
 # %% ../nbs/02a_renderer_gpu.ipynb #4998047f
 @_jit
-def _screen_kernel(edges, planes, box, keys, tex, static, photo, grad_tex, sums, stride_b, stride_c, stride_y, stride_x, rows, cols,
-                   n_faces, height, width, photo_scale, LOW: tl.constexpr, GRAD: tl.constexpr, TO_TEX: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
-    "Weighted squared error of the triangle's pixels, how many count, and (halved) gradients to texture (B,T,T,4) and planes; one program is one triangle."
+def _screen_kernel(planes, box, keys, tex, static, photo, grad_tex, sums, parts, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
+                   photo_scale, LOW: tl.constexpr, TO_VERTS: tl.constexpr, TO_TEX: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+    "Weighted squared error of a tile's pixels and how many count (B,N,2); (halved) gradients to texture (B,T,T,4) and planes (B,F,12)."
     N: tl.constexpr = TH * TW
-    f, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
-    t = b * n_faces + f
-    x0, x1, y0, y1 = tl.load(box + 4 * t), tl.load(box + 4 * t + 1), tl.load(box + 4 * t + 2), tl.load(box + 4 * t + 3)
-    e, p = edges + 16 * t + 12, planes + 8 * t
-    sa, sb, sc = tl.load(e), tl.load(e + 1), tl.load(e + 2)
-    xa, xb, xc = tl.load(p), tl.load(p + 1), tl.load(p + 2)
-    ya, yb, yc = tl.load(p + 3), tl.load(p + 4), tl.load(p + 5)
-    u0, v0 = tl.load(p + 6).to(tl.float32), tl.load(p + 7).to(tl.float32)
-    i, four, pixels = tl.arange(0, N), tl.arange(0, 4)[None, :], height * width
-    tex, keys, photo, grad_tex = tex + b * stride_b, keys + 2 * b * pixels, photo + 3 * b * pixels, grad_tex + 4 * b * rows * cols
-    dx, dy, zero = (i % TW).to(tl.float32), (i // TW).to(tl.float32), tl.zeros([N], tl.float32)
-    xx, xy, x_, yx, yy, y_, sx, sy, s_, loss, count = zero, zero, zero, zero, zero, zero, zero, zero, zero, zero, zero
-    across = (x1 - x0 + TW - 1) // TW
-    tile, tiles = 0, across * ((y1 - y0 + TH - 1) // TH)
-    while tile < tiles:
-        left, top = x0 + tile % across * TW, y0 + tile // across * TH
-        col, row = left + i % TW, top + i // TW
-        at = row * width + col
-        mine = (col < x1) & (row < y1)
-        mine = mine & ((tl.load(keys + 2 * at, mine, 0) & LOW) == LOW - f)         # the lower half of the key
-        if tl.max(mine.to(tl.int32), 0) > 0:
-            x, y = left.to(tl.float64) + .5, top.to(tl.float64) + .5
-            X, Y = _linear(xa, xb, xc, x, y, dx, dy), _linear(ya, yb, yc, x, y, dx, dy)
-            r = 1 / tl.where(mine, _linear(sa, sb, sc, x, y, dx, dy), 1)
-            u, fx, x_clamped = _texel(X, r, u0, cols)
-            v, fy, y_clamped = _texel(Y, r, v0, rows)
-            here, all4 = (4 * (v * cols + u))[:, None] + four, mine[:, None] & (four < 4)
-            m00, m01 = tl.load(static + here, all4, 0), tl.load(static + here + 4, all4, 0)
-            m10, m11 = tl.load(static + here + 4 * cols, all4, 0), tl.load(static + here + 4 * cols + 4, all4, 0)
-            mean, mean_u, mean_v = _bilinear(m00, m01, m10, m11, fx[:, None], fy[:, None])
-            mr, mg, mb, w = _columns(mean, N)
-            ur, ug, ub, _ = _columns(mean_u, N)
-            vr, vg, vb, _ = _columns(mean_v, N)
-            texel = v * stride_y + u * stride_x
-            dr, ur, vr = _residual(tex, texel, stride_x, stride_y, fx, fy, mr, ur, vr, photo + 3 * at, photo_scale, mine)
-            dg, ug, vg = _residual(tex + stride_c, texel, stride_x, stride_y, fx, fy, mg, ug, vg, photo + 3 * at + 1, photo_scale, mine)
-            db, ub, vb = _residual(tex + 2 * stride_c, texel, stride_x, stride_y, fx, fy, mb, ub, vb, photo + 3 * at + 2, photo_scale, mine)
-            wr, wg, wb = w * dr, w * dg, w * db
-            loss += wr * dr + wg * dg + wb * db
-            count += (w > 0).to(tl.float32)
-            if GRAD:
-                gu, gv = wr * ur + wg * ug + wb * ub, wr * vr + wg * vg + wb * vb
-                gu, gv = tl.where(x_clamped, 0, gu * r), tl.where(y_clamped, 0, gv * r)
-                gs = tl.where(mine, -(gu * X + gv * Y) * r, 0)
-                px, py = (col - x0).to(tl.float32), (row - y0).to(tl.float32)
-                xx, xy, x_ = xx + gu * px, xy + gu * py, x_ + gu
-                yx, yy, y_ = yx + gv * px, yy + gv * py, y_ + gv
-                sx, sy, s_ = sx + gs * px, sy + gs * py, s_ + gs
-            if TO_TEX:
-                g = tl.reshape(tl.join(tl.join(wr, wb), tl.join(wg, zero)), [N, 4])
-                counts = (w > 0)[:, None] & (four < 4)
-                tl.atomic_add(grad_tex + here, g * ((1 - fx) * (1 - fy))[:, None], counts, sem='relaxed')
-                tl.atomic_add(grad_tex + here + 4, g * (fx * (1 - fy))[:, None], counts, sem='relaxed')
-                tl.atomic_add(grad_tex + here + 4 * cols, g * ((1 - fx) * fy)[:, None], counts, sem='relaxed')
-                tl.atomic_add(grad_tex + here + 4 * cols + 4, g * (fx * fy)[:, None], counts, sem='relaxed')
-        tile += 1
-    to = sums + 12 * t
-    if GRAD:
-        _store3(to, tl.sum(xx), tl.sum(xy), tl.sum(x_), True)
-        _store3(to + 3, tl.sum(yx), tl.sum(yy), tl.sum(y_), True)
-        _store3(to + 6, tl.sum(sx), tl.sum(sy), tl.sum(s_), True)
-    tl.store(to + 9, tl.sum(loss))
-    tl.store(to + 10, tl.sum(count))
+    b = tl.program_id(1).to(tl.int64)
+    left, top, col, row, at, ok = _pixels(height, width, TH, TW)
+    low = tl.load(keys + 2 * (b * height * width + at), ok, 0) & LOW               # the lower half of the key
+    parts += 2 * (b * tl.num_programs(0) + tl.program_id(0))
+    if tl.max(low, 0) == 0:
+        tl.store(parts, 0.)
+        tl.store(parts + 1, 0.)
+    else:
+        hit, f, first = low > 0, LOW - low, b * n_faces
+        u, v, fx, fy, rx, ry, X, Y = _where_in_texture(planes, first + f, col, row, rows, cols, hit)
+        four, tex, wanted, grad_tex = tl.arange(0, 4)[None, :], tex + b * stride_b, photo + 3 * (b * height * width + at), grad_tex + 4 * b * rows * cols
+        here, all4 = (4 * (v * cols + u))[:, None] + four, hit[:, None] & (four < 4)
+        m00, m01 = tl.load(static + here, all4, 0), tl.load(static + here + 4, all4, 0)
+        m10, m11 = tl.load(static + here + 4 * cols, all4, 0), tl.load(static + here + 4 * cols + 4, all4, 0)
+        mean, mean_u, mean_v = _bilinear(m00, m01, m10, m11, fx[:, None], fy[:, None])
+        mr, mg, mb, w = _columns(mean, N)
+        ur, ug, ub, _ = _columns(mean_u, N)
+        vr, vg, vb, _ = _columns(mean_v, N)
+        texel = v * stride_y + u * stride_x
+        dr, ur, vr = _residual(tex, texel, stride_x, stride_y, fx, fy, mr, ur, vr, wanted, photo_scale, hit)
+        dg, ug, vg = _residual(tex + stride_c, texel, stride_x, stride_y, fx, fy, mg, ug, vg, wanted + 1, photo_scale, hit)
+        db, ub, vb = _residual(tex + 2 * stride_c, texel, stride_x, stride_y, fx, fy, mb, ub, vb, wanted + 2, photo_scale, hit)
+        wr, wg, wb, counts = w * dr, w * dg, w * db, w > 0
+        tl.store(parts, tl.sum(wr * dr + wg * dg + wb * db))
+        tl.store(parts + 1, tl.sum(counts.to(tl.float32)))
+        if TO_TEX:
+            g = tl.reshape(tl.join(tl.join(wr, wb), tl.join(wg, wr * 0)), [N, 4])
+            all4 = counts[:, None] & (four < 4)
+            tl.atomic_add(grad_tex + here, g * ((1 - fx) * (1 - fy))[:, None], all4, sem='relaxed')
+            tl.atomic_add(grad_tex + here + 4, g * (fx * (1 - fy))[:, None], all4, sem='relaxed')
+            tl.atomic_add(grad_tex + here + 4 * cols, g * ((1 - fx) * fy)[:, None], all4, sem='relaxed')
+            tl.atomic_add(grad_tex + here + 4 * cols + 4, g * (fx * fy)[:, None], all4, sem='relaxed')
+        if TO_VERTS:
+            gu, gv = (wr * ur + wg * ug + wb * ub) * rx, (wr * vr + wg * vg + wb * vb) * ry
+            _add_to_triangles(sums + 12 * first, box + 4 * first, f, counts, left, top, col, row, gu, gv, -(gu * X + gv * Y))
 
 # %% ../nbs/02a_renderer_gpu.ipynb #9cf7f386
 @_jit
@@ -622,7 +602,7 @@ def _texture_grad_kernel(tex, target, seen, mean, buffer, to_screen, to_texture,
     tl.store(out + b * 3 * texels + n, g.to(out.dtype.element_ty), ok)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #1ad312b1
-_ITEMS = 4   # that share one buffer of keys: what they need stays in the GPU's cache
+_ITEMS = 16   # that share one buffer of keys
 
 class _FusedLosses(torch.autograd.Function):
     "verts (B,V,3), M (B,3,4), tex (B,3,T,T) -> screen (B,), texture (B,), covered (); gradients of the screen term are found with its value."
@@ -645,21 +625,22 @@ class _FusedLosses(torch.autograd.Function):
         if photo is not None:
             size, photo, (to_verts, to_M, to_tex) = photo.shape[1:3], photo.contiguous(), (grad and x for x in ctx.needs_input_grad[:3])
             t = _Triangles(verts, M, size, *_topology_on(topology, verts.shape[1], rows, cols, verts.device))
-            static, sums = verts.new_empty(texels, 4), verts.new_empty(B, t.grid[0], 12)
-            _pack_kernel[(-(-texels // 1024),)](mean, static if weight is None else weight.contiguous(), static, texels, 1 / std, WEIGHT=weight is not None, BLOCK=1024, num_warps=4)
-            buffer = verts.new_zeros(B, texels, 4) if to_tex else sums
-            keys = verts.new_empty(min(_ITEMS, B), *size, dtype=torch.int64)
+            static, need = verts.new_empty(texels, 4), to_verts or to_M
+            _pack_kernel[(-(-texels // 512),)](mean, static if weight is None else weight.contiguous(), static, texels, 1 / std, WEIGHT=weight is not None, BLOCK=512, num_warps=4)
+            sums = verts.new_zeros(B, t.grid[0], 12) if need else static
+            buffer = verts.new_zeros(B, texels, 4) if to_tex else static
+            keys, parts = verts.new_empty(min(_ITEMS, B), *size, dtype=torch.int64), verts.new_empty(B, t.tiles(_TILE)[0], 2)
             for b in range(0, B, _ITEMS):
                 items = slice(b, min(b + _ITEMS, B))
                 k = t.keys(items, keys[:items.stop - b])
-                _screen_kernel[t.grid[0], len(k)](t.edges[items], t.planes[items], t.box[items], k.view(torch.int32), tex[items], static, photo[items], buffer[items], sums[items],
-                    *tex.stride(), rows, cols, t.grid[0], *size, (1. if photo.dtype == torch.uint8 else 255.) / std,
-                    LOW=t.low, GRAD=to_verts or to_M, TO_TEX=to_tex, TH=_TILE[0], TW=_TILE[1], num_warps=1)
-            loss, seen_pixels = sums[..., 9:11].sum(1).unbind(1)
+                _screen_kernel[t.tiles(_TILE, len(k))](t.planes[items], t.box[items], k.view(torch.int32), tex[items], static, photo[items], buffer[items] if to_tex else buffer,
+                    sums[items] if need else sums, parts[items], *tex.stride(), rows, cols, t.grid[0], *size, (1. if photo.dtype == torch.uint8 else 255.) / std,
+                    LOW=t.low, TO_VERTS=need, TO_TEX=to_tex, TH=_TILE[0], TW=_TILE[1], num_warps=1)
+            loss, seen_pixels = parts.sum(1).unbind(1)
             ctx.screen_scale = 1 / (3 * size[0] * size[1])
             screen, covered = loss * ctx.screen_scale, seen_pixels.mean() / (size[0] * size[1])
             ctx.mark_non_differentiable(covered)
-            if to_verts or to_M: ctx.triangles, ctx.sums = t, sums
+            if need: ctx.triangles, ctx.sums = t, sums
             if to_tex: ctx.buffer = buffer
         ctx.save_for_backward(tex)
         ctx.last = last
