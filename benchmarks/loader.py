@@ -1,0 +1,203 @@
+"""Reading training data: samples a second of the release's loader, of PNG files read by threads, and of packs.
+
+    python benchmarks/loader.py --release path/to/multiface --threads 16 --out loader.json
+
+A synthetic capture at paper scale is written to a temporary folder: photos of 2048 x 1334 with sensor noise and textures of 1024
+squared, a few of them unique, the others hard links (of the files; a pack holds every sample for itself). All of it is in the
+page cache, so what is measured is reading and decoding, not a disk; `cold` asks the system to forget the pack's files first.
+`--release` is a checkout of github.com/facebookresearch/multiface: its dataset.py is run as it is (np.str, which numpy dropped, is
+given back), in torch's DataLoader with as many worker processes as we use threads; its batches are counted as they come out, in
+host memory; ours when they are on the device. `--obj` may name a mesh (the release parses one in each worker).
+"""
+import argparse, importlib.util, json, os, platform, shutil, statistics, sys, tempfile, time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2, numpy as np, torch
+
+from multiface_dam.data import (Capture, CaptureDataset, TEXTURES, Statistics, photo_path, texture_path, topology_path, transform_path, verts_path,
+                                write_frame_list, write_mesh, write_photo, write_statistics, write_texture)
+from multiface_dam.geometry import Camera, Topology, look_at, read_obj, write_krt
+from multiface_dam.pack import PackedDataset, batches, pack
+
+
+def noisy(h, w, seed, gain=.035, read=.7):
+    "A shaded ellipse with fine structure on dark ground; noise of variance gain*x + read² levels²"
+    r = np.random.default_rng(seed)
+    y, x = np.mgrid[0:h, 0:w].astype(np.float32)
+    rr = ((x - w / 2) / (.36 * w))**2 + ((y - h / 2) / (.42 * h))**2
+    light = np.where(rr < 1, np.sqrt(np.maximum(1 - rr, 0)) * .8 + .2, .03).astype(np.float32)
+    detail = cv2.GaussianBlur(r.standard_normal((h, w), np.float32), (0, 0), 1.5) * .06
+    clean = (light * (1 + detail * (rr < 1)))[..., None] * np.float32([200, 150, 130])
+    return np.clip(clean + r.standard_normal(clean.shape, np.float32) * np.sqrt(gain * clean + read**2) + .5, 0, 255).astype(np.uint8)
+
+
+def texture(T, seed):
+    "The same as a texture, about half of it unseen"
+    t = np.maximum(noisy(T, T, seed), 1)
+    y, x = np.mgrid[0:T, 0:T] / T
+    t[(x + .3 * np.sin(6 * y + seed) < .35) | ((x - .5)**2 + (y - .5)**2 > .24)] = 0
+    return t
+
+
+def sphere(n=86):
+    "7,396 vertices, mm"
+    v, u = (a.ravel() for a in np.meshgrid(np.linspace(0, 1, n), np.linspace(0, 1, n), indexing='ij'))
+    a, h = (u - .5) * 2 * np.pi, (v - .5) * np.pi
+    i = np.arange(n * (n - 1)).reshape(n - 1, n)[:, :-1].ravel()
+    faces = np.concatenate([np.column_stack([i, i + 1, i + n]), np.column_stack([i + 1, i + n + 1, i + n])])
+    return np.column_stack([90 * np.sin(a) * np.cos(h), 130 * np.sin(h), 90 * np.cos(a) * np.cos(h)]).astype(np.float32), Topology(faces, np.column_stack([u, v]), faces)
+
+
+def generate(root, size, T, cams, unique, frames, obj=None):
+    "Write the capture: `unique` frames, linked to make `frames`"
+    verts, topo = read_obj(obj) if obj else sphere()
+    verts = verts - verts.mean(0)
+    cameras = {}
+    for k in range(cams):
+        a = 2 * np.pi * (k + .5) / cams
+        f = 4.9 * size[0]
+        cameras[f'40{k:04d}'] = Camera(f'40{k:04d}', np.array([[f, 0, size[1] / 2], [0, f, size[0] / 2], [0, 0, 1.]]), *look_at(np.array([1800 * np.sin(a), 0, 1800 * np.cos(a)]), np.zeros(3)), size=size)
+    write_krt(root / 'KRT', cameras)
+    s, names = 'E001_Synthetic', [f'{k:06d}' for k in range(frames)]
+    write_frame_list(root, [(s, n) for n in names])
+
+    def make(job):
+        k, j = job
+        if j == cams: write_texture(root, s, 'average', names[k], texture(T, 1000 * k + 999))
+        else:
+            c = list(cameras)[j]
+            write_photo(root, s, c, names[k], noisy(*size, 1000 * k + j)); write_texture(root, s, c, names[k], texture(T, 1000 * k + j))
+    with ThreadPoolExecutor() as pool: list(pool.map(make, [(k, j) for k in range(unique) for j in range(cams + 1)]))
+    r = np.random.default_rng(0)
+    for k in range(unique): write_mesh(root, s, names[k], verts + r.normal(size=3), np.column_stack([np.eye(3), r.normal(size=3)]), topo)
+    for k in range(unique, frames):
+        for c in [*cameras, 'average']:
+            for path in ((texture_path,) if c == 'average' else (texture_path, photo_path)): os.link(path(root, s, c, names[k % unique]), path(root, s, c, names[k]))
+        for path in (verts_path, transform_path, topology_path): os.link(path(root, s, names[k % unique]), path(root, s, names[k]))
+    mean = texture(T, 7).astype(np.float32)
+    write_statistics(root, Statistics(np.moveaxis(mean, -1, 0), 900., verts, 400.))
+    return Capture(root, cache=False)
+
+
+def rate(make_batches, seconds, device, least=1):
+    "Samples a second of a stream of batches, the first left out"
+    stream, n, t0 = iter(make_batches()), -1, None
+    for k, batch in enumerate(stream):
+        size = len(batch['cam_idx'])
+        if k == 0:
+            if device.type == 'cuda': torch.cuda.synchronize()
+            t0, n = time.perf_counter(), 0
+            continue
+        n += size
+        if k > least and time.perf_counter() - t0 > seconds: break
+    if device.type == 'cuda': torch.cuda.synchronize()
+    s = time.perf_counter() - t0
+    if hasattr(stream, 'close'): stream.close()
+    return n / s
+
+
+def order(n, batch, seed=0):
+    "Batches of shuffled samples, for ever"
+    r = np.random.default_rng(seed)
+    while True:
+        p = r.permutation(n)
+        yield from (p[i:i + batch] for i in range(0, n - batch + 1, batch))
+
+
+def release_rate(folder, capture, threads, batch, seconds):
+    "The release's own dataset in a DataLoader"
+    np.str = str
+    spec = importlib.util.spec_from_file_location('release_dataset', Path(folder) / 'dataset.py')
+    module = importlib.util.module_from_spec(spec); spec.loader.exec_module(module)
+    quiet, sys.stdout = sys.stdout, open(os.devnull, 'w')
+    try: d = module.Dataset(str(capture.root), str(capture.root / 'KRT'), str(capture.root / 'frame_list.txt'), capture.tex_size)
+    finally: sys.stdout = quiet
+    sampler = list(b.tolist() for _, b in zip(range(4096), order(len(d), batch)))
+    loader = torch.utils.data.DataLoader(d, batch_sampler=sampler, num_workers=threads)
+    return rate(lambda: loader, seconds, torch.device('cpu'), least=max(threads, 2))
+
+
+def main():
+    a = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    a.add_argument('--release', help="checkout of the release; left out, only our times are taken")
+    a.add_argument('--obj', help='a mesh with UVs')
+    a.add_argument('--folder', help='where to write (default: a temporary folder)')
+    a.add_argument('--threads', type=int, default=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())
+    a.add_argument('--frames', type=int, default=12)
+    a.add_argument('--unique', type=int, default=2)
+    a.add_argument('--cams', type=int, default=8)
+    a.add_argument('--scale', type=int, default=1, help='divide photo and texture sizes by this')
+    a.add_argument('--batch', type=int, default=16)
+    a.add_argument('--seconds', type=float, default=2.5)
+    a.add_argument('--only', help='comma-separated beginnings of the rows to measure')
+    a.add_argument('--out', help='JSON file')
+    a = a.parse_args()
+    device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    torch.set_num_threads(1)
+    root = Path(tempfile.mkdtemp(dir=a.folder))
+    rows, t0 = [], time.perf_counter()
+
+    def note(name, value, **more):
+        rows.append(dict(name=name, samples_per_second=round(value, 1), **more))
+        print(f'[{time.perf_counter() - t0:5.1f}s] {name:44}{value:9.1f} samples/s' + ''.join(f'  {k} {v}' for k, v in more.items()), flush=True)
+
+    def wanted(name): return not a.only or name.startswith(tuple(a.only.split(',')))
+    try:
+        capture = generate(root / 'capture', (2048 // a.scale, 1334 // a.scale), 1024 // a.scale, a.cams, a.unique, a.frames, a.obj)
+        print(f'[{time.perf_counter() - t0:5.1f}s] {len(capture.samples)} synthetic samples, photos {capture.cameras["400000"].size}, textures {capture.tex_size}', flush=True)
+        n, T = len(capture.samples), a.threads
+        torch.zeros(1, device=device)
+        if a.release and wanted('release'): note(f'release, {T} workers', release_rate(a.release, capture, T, a.batch, a.seconds * 1.5), threads=T)
+        raw = CaptureDataset(capture, raw=True)
+        if wanted('files'): note(f'files (PNG), {T} threads', rate(lambda: batches(raw, order(n, a.batch), device, T), a.seconds, device, 2), threads=T)
+        kinds = {'pack': {}, 'pack --crop 0.05': dict(crop=.05), 'pack --max_error 2': dict(max_error=2), 'pack --jpeg 95 --max_error 2': dict(jpeg=95, max_error=2), 'pack --codec raw': dict(codec='raw')}
+        for i, (name, kw) in enumerate(kinds.items()):
+            if not wanted(name): continue
+            t = time.perf_counter()
+            p = pack(capture, root / f'pack{i}', progress=False, **kw)
+            t, d = time.perf_counter() - t, PackedDataset(p, raw=True)
+            per = sum(p.shards.values()) / n
+            for threads in sorted({1, T // 4, T // 2, T} if i == 0 else {T}):
+                if threads: note(f'{name}, {threads} threads', rate(lambda: batches(d, order(n, a.batch), device, threads), a.seconds, device, 2), threads=threads, bytes_per_sample=int(per), packed_per_second=round(n / t, 1))
+            if i == 0:
+                for file in p.shards:
+                    with open(p.root / file, 'rb') as f: os.fsync(f.fileno()); hasattr(os, 'posix_fadvise') and os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
+                fresh = PackedDataset(p.root, raw=True)
+                once = [b for _, b in zip(range(n // a.batch), order(n, a.batch))]
+                t = time.perf_counter()
+                for _ in batches(fresh, once, device, T): pass
+                if device.type == 'cuda': torch.cuda.synchronize()
+                note(f'{name}, {T} threads, cold, one pass', len(once) * a.batch / (time.perf_counter() - t), threads=T)
+                if device.type == 'cuda': compute(d, n, a, device, T, note)
+            shutil.rmtree(p.root)
+    finally: shutil.rmtree(root, ignore_errors=True)
+    first = next((r['samples_per_second'] for r in rows if r['name'].startswith('release')), None)
+    print(f'\n{"":46}samples/s   times the release')
+    for r in rows: print(f'{r["name"]:44}{r["samples_per_second"]:11.1f}' + (f'{r["samples_per_second"] / first:12.1f}' if first else ''))
+    if a.out:
+        gpu = torch.cuda.get_device_name() if device.type == 'cuda' else None
+        Path(a.out).write_text(json.dumps(dict(what='synthetic capture, hard links, in the page cache', size=[2048 // a.scale, 1334 // a.scale], tex_size=1024 // a.scale, batch=a.batch, cores=len(os.sched_getaffinity(0)),
+                                               gpu=gpu, cpu=platform.processor() or platform.machine(), torch=torch.__version__, rows=rows), indent=1))
+
+
+def compute(d, n, a, device, threads, note, step_ms=12.):
+    "Does a training step of 12 ms wait? The GPU is kept busy for that long a batch, without the loader and with it"
+    x = torch.randn(4096, 4096, device=device, dtype=torch.bfloat16)
+    def work(k):
+        for _ in range(k): x @ x
+    def timed(k):
+        torch.cuda.synchronize(); t = time.perf_counter(); work(k); torch.cuda.synchronize(); return time.perf_counter() - t
+    timed(50)
+    k = max(1, round(200 * step_ms * 1e-3 / timed(200)))
+    alone = statistics.median(timed(k) for _ in range(9))
+    note(f'a step of {1e3 * alone:.1f} ms alone', a.batch / alone)
+    def steps():
+        for batch in batches(d, order(n, a.batch), device, threads):
+            work(k); torch.cuda.current_stream().synchronize()
+            yield batch
+    with_loader = rate(steps, a.seconds, device, 10)
+    note(f'the same, fed by pack, {threads} threads', with_loader, share=round(with_loader * alone / a.batch, 3))
+
+
+if __name__ == '__main__': main()
