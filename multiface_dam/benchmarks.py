@@ -1024,7 +1024,7 @@ def goals(
     ours, theirs = (value('loader', 'rate', max, who=w, what='load') for w in ('ours', 'release'))
     goal("samples a second, against the release's loader", '≥ 15 ×', ours/theirs if ours and theirs else None, lambda v: v >= 15, '{:.1f} ×')
     goal('start-up on half a million files', 'seconds', value('startup', 'seconds', min, who='ours'), lambda v: v < 10, '{:.1f} s')
-    goal('200,000 iterations of base at the measured rate', '< 1 h', value('train', 'hours', min, what='run'), lambda v: v < 1, '{:.2f} h')
+    goal('200,000 iterations of base at the measured rate', '< 1 h', value('train', 'hours', min, what='run', tex=1024, photos=[2048, 1334]), lambda v: v < 1, '{:.2f} h')
     loss = {r['who']: r['loss'] for r in pick(tables, 'train', what='precision')}
     goal('test loss of bf16 after equal iterations, against fp32', 'within 1 %', 100*abs(loss['bf16']/loss['fp32'] - 1) if len(loss) > 1 else None, lambda v: v <= 1, '{:.2f} %')
     goal('two GPUs against one', '≥ 1.9 ×', value('scaling', 'ratio', max, gpus=2), lambda v: v >= 1.9, '{:.2f} ×')
@@ -1056,5 +1056,5 @@ def dam_benchmark(
         found = benchmark(tables or (), out or None, size, device, release or None, nvdiffrast or None, mesh or None, tuple(archs.split(',')), only, seconds,
                           command=' '.join(['dam_benchmark', *(tables or ()), *names]),
                           capture=capture or None, iterations=iterations, compare=compare, workers=workers, scratch=scratch or None)
-    if size == 'paper': print('\n' + text_table([dict(g, met={True: 'met', False: 'MISSED', None: '-'}[g['met']]) for g in goals(found)]))
-    if out: print(f'\nresults: {out}')
+    if size == 'paper' and not int(os.environ.get('RANK', 0)): print('\n' + text_table([dict(g, met={True: 'met', False: 'MISSED', None: '-'}[g['met']]) for g in goals(found)]))
+    if out and not int(os.environ.get('RANK', 0)): print(f'\nresults: {out}')
