@@ -19,7 +19,7 @@ import torch.nn.functional as F
 from torch import nn, Tensor
 
 from .geometry import FormatError, atomic_path, read_krt
-from .vae import Conv2dWN, DeepAppearanceVAE, LinearWN, ModelConfig, PARTS, SLOPE, UpLayer, WeightNorm
+from .vae import Conv2dWN, DeepAppearanceVAE, LinearWN, ModelConfig, PARTS, SLOPE, UpLayer, WeightNorm, kernels, through
 
 # %% ../nbs/05_architectures.ipynb #0331a675
 class ResidualConv(Conv2dWN):
@@ -104,9 +104,10 @@ class WarpField(nn.Module):
     ) -> Tensor:      # (B, T, T, 2): x and y in [-1, 1], float32
         "The sampling grid, in the convention of `grid_sample` (align_corners=False)"
         h = F.leaky_relu(self.fc(F.leaky_relu(self.z_fc(z), SLOPE)), SLOPE)
-        h = self.layers(h.unflatten(1, (256, 2, 2)))
-        h = F.interpolate(h, size=(self.size, self.size), mode='bilinear', align_corners=False)
-        raw = self.out(h)
+        h = through(self.layers, h.unflatten(1, (256, 2, 2)))
+        fast = kernels(h)
+        if fast and self.size == 2 * h.shape[-1]: raw = fast.double_and_convolve(h, self.out.weight, self.out.bias)
+        else: raw = self.out(F.interpolate(h, size=(self.size, self.size), mode='bilinear', align_corners=False))
         raw = raw.to(torch.promote_types(raw.dtype, torch.float32))    # autocast or not: a position needs its 24 bits
         return self.grid(raw).permute(0, 2, 3, 1)
 

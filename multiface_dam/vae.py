@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['ENCODER_CHANNELS', 'DECODER_CHANNELS', 'SLOPE', 'PARTS', 'ModelConfig', 'glorot_', 'lrelu_gain', 'WholeNorm',
-           'WeightNorm', 'LinearWN', 'Conv2dWN', 'ConvTranspose2dWN', 'refinement', 'DownLayer', 'UpLayer', 'Encoder',
-           'Output', 'Decoder', 'ColorCorrection', 'kl_divergence', 'DeepAppearanceVAE']
+           'WeightNorm', 'LinearWN', 'Conv2dWN', 'ConvTranspose2dWN', 'refinement', 'DownLayer', 'UpLayer', 'kernels',
+           'through', 'Encoder', 'Output', 'Decoder', 'ColorCorrection', 'kl_divergence', 'DeepAppearanceVAE']
 
 # %% ../nbs/04_vae.ipynb #d52178a3
 import math
@@ -186,13 +186,16 @@ class ConvTranspose2dWN(WeightNorm):
     ):
         super().__init__((n_in, n_out, 4, 4), n_out, slope, transposed=True)
 
+    def kernel(self) -> Tensor:    # (n_in, n_out, 4, 4)
+        "The normalised weight"
+        return self.weight * self.scale()[:, None, None]
+
     def forward(self,
         x: Tensor,                          # (B, n_in, H, W)
         spatial_bias: Tensor | float = 0.,  # (1, n_out, 2H, 2W) or (1, n_out, 1, 1), on top of the layer's own bias
     ) -> Tensor:                            # (B, n_out, 2H, 2W)
         "Transposed convolution with the normalised weight, plus both biases"
-        w = self.weight * self.scale()[:, None, None]
-        return F.conv_transpose2d(x, w, stride=2, padding=1).add_(self.bias[:, None, None] + spatial_bias)
+        return F.conv_transpose2d(x, self.kernel(), stride=2, padding=1).add_(self.bias[:, None, None] + spatial_bias)
 
 # %% ../nbs/04_vae.ipynb #64d1dc7a
 PARTS['upsample']['transposed'] = ConvTranspose2dWN
@@ -250,6 +253,23 @@ class UpLayer(nn.Module):
         return x if self.refine is None else activate(self.refine(x))
 
 # %% ../nbs/04_vae.ipynb #00566286
+def kernels(
+    x: Tensor,
+):    # the module `vae_gpu`, or None
+    "The kernels for large maps, where they apply to `x`: bfloat16 autocast on a GPU, with Triton"
+    if not (x.is_cuda and torch.is_autocast_enabled('cuda') and torch.get_autocast_dtype('cuda') == torch.bfloat16): return None
+    from multiface_dam import vae_gpu
+    return vae_gpu if vae_gpu.triton else None
+
+def through(
+    layers: nn.Sequential,    # `DownLayer`s or `UpLayer`s
+    x: Tensor,                # (B, C, H, W)
+) -> Tensor:
+    "The layers one after another"
+    fast = kernels(x)
+    return fast.run_layers(layers, x) if fast else layers(x)
+
+# %% ../nbs/04_vae.ipynb #c361dce8
 class Encoder(nn.Module):
     "Average texture and mesh → mean and log-std of the latent code"
     def __init__(self, config: ModelConfig):
@@ -265,7 +285,7 @@ class Encoder(nn.Module):
         verts: Tensor,               # (B, V, 3) normalised
     ) -> tuple[Tensor, Tensor]:      # mu, logstd: (B, n_latent) each
         "Mean and log standard deviation of the latent code"
-        tex = F.leaky_relu(self.texture_fc(self.layers(avg_tex).flatten(1)), SLOPE)
+        tex = F.leaky_relu(self.texture_fc(through(self.layers, avg_tex).flatten(1)), SLOPE)
         mesh = F.leaky_relu(self.mesh_fc(verts.flatten(1)), SLOPE)
         mu, logstd = self.fc(torch.cat([tex, mesh], 1)).chunk(2, 1)
         return mu * .1, logstd * .01
@@ -310,7 +330,7 @@ class Decoder(nn.Module):
         z_code = F.leaky_relu(self.z_fc(z), SLOPE)
         view_code = F.leaky_relu(self.view_fc(view), SLOPE)
         x = F.leaky_relu(self.texture_fc(torch.cat([view_code, z_code], 1)), SLOPE)
-        tex = self.layers(x.unflatten(1, (-1, self.base, self.base)))
+        tex = through(self.layers, x.unflatten(1, (-1, self.base, self.base)))
         out = Output(_at_least_float32(tex), _at_least_float32(self.mesh_fc(z_code).unflatten(1, (-1, 3))))
         if self.warp is not None:
             out.tex_unwarped, out.warp_grid = out.tex, self.warp(z)
@@ -373,6 +393,9 @@ class ColorCorrection(nn.Module):
     ) -> Tensor:        # (B, 3, T, T)
         "Each texture with the scale and bias of its camera"
         scale, bias = self.table()
+        if tex.is_cuda and tex.dtype == torch.float32 and torch.is_grad_enabled():
+            from multiface_dam import vae_gpu
+            if vae_gpu.triton: return vae_gpu.correct_colors(tex, scale[cam], bias[cam])
         return torch.addcmul(bias[cam][..., None, None], tex, scale[cam][..., None, None])
 
     def get_extra_state(self) -> Tensor:    # uint8, names joined by newlines: a state dict of tensors only
