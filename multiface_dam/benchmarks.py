@@ -694,16 +694,16 @@ def loader_table(bench: Bench):
         files = loader.generate(Path(d)/'files', size.screen, size.tex, *((2, 1, 4) if small else (8, 2, 12)), bench.options.get('obj'))
         sets = {'ours: files': CaptureDataset(files, raw=True)} | {who: PackedDataset(pack(files, Path(d)/str(i), progress=False, **kw), raw=True) for i, (who, kw) in enumerate(PACKS.items())} if bench.ours else {}
         def stream(who): return batches(sets[who], loader.order(len(sets[who]), size.batch), device, cores)
-        rows = []
+        theirs = None
         if bench.peers and bench.release:
-            try: rows.append(dict(what='load', who='release', workers=cores, rate=round(loader.release_rate(bench.release.folder, files, cores, size.batch, 2*seconds), 1)))
-            except Exception as e: rows.append(dict(what='load', who='release', **failed(e)))
-        theirs = next((r['rate'] for r in rows if 'rate' in r), None)
+            try:
+                theirs = loader.release_rate(bench.release.folder, files, cores, size.batch, 2*seconds)
+                yield dict(what='load', who='release', workers=cores, rate=round(theirs, 1))
+            except Exception as e: yield dict(what='load', who='release', **failed(e))
         for who, data in sets.items():
             r = loader.rate(lambda: stream(who), seconds, device, 2)
             on_disk = sum(data.capture.shards.values())/len(data) if hasattr(data.capture, 'shards') else None
-            rows.append(dict(what='load', who=who, workers=cores, rate=round(r, 1), **(dict(ratio=round(r/theirs, 1)) if theirs else {}), **(dict(mb=round(on_disk/1e6, 2)) if on_disk else {})))
-        yield from rows
+            yield dict(what='load', who=who, workers=cores, rate=round(r, 1), **(dict(ratio=round(r/theirs, 1)) if theirs else {}), **(dict(mb=round(on_disk/1e6, 2)) if on_disk else {}))
         if not sets: return
         data = sets['ours: pack']
         scene = replace(bench.scene, topology=data.topology, verts=data.vert_mean, cameras=tuple(data.names), norm=Normalization.from_dataset(data).to(device))
