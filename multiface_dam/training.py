@@ -26,6 +26,7 @@ from tqdm import tqdm
 
 from .geometry import atomic_path, FormatError, MissingFileError, plain_errors
 from .data import Capture, CaptureDataset, Split, camera_split, fewer, normalise_batch
+from .pack import batches
 from .architectures import architecture, build_model
 from .losses import LossWeights, Normalization, dam_loss, denormalize_texture, render_output
 
@@ -54,7 +55,7 @@ class TrainConfig:
     precision: str = 'fp32'             # 'fp32', 'bf16' (autocast of the network; losses stay fp32) or 'auto' (bf16 on a GPU)
     seed: int = 0                       # of initial weights, batches and latent noise
     device: str = 'auto'                # 'auto', 'cpu', 'cuda', 'cuda:1', ...
-    workers: int = 0                    # processes that read data
+    workers: int = 0                    # processes that read data (0: none); for a GPU, threads (0: one per core)
     in_memory: bool = False             # keep decoded samples in memory
     log_every: int = 20                 # iterations between lines of the log
     val_every: int = 1000               # iterations between looks at unseen data, with a sample sheet
@@ -122,7 +123,8 @@ class World:
 
     def mean_(self, x: torch.Tensor):
         "In place, the mean over the processes"
-        if self.size > 1: dist.all_reduce(x); x /= self.size
+        if self.size > 1 and x.is_cuda: dist.all_reduce(x, dist.ReduceOp.AVG)
+        elif self.size > 1: dist.all_reduce(x); x /= self.size   # gloo cannot average
 
     def same_(self, tensors):
         "In place, what the first process has"
@@ -169,16 +171,18 @@ def batch_stream(
     config: TrainConfig,
     start: int = 0,     # iteration to begin with
     world: World = World(),
-    pin: bool = False,  # in memory that a GPU can fetch by itself
+    device: torch.device = torch.device('cpu'), # a GPU gets its batches beside its work, read by threads (`pack.batches`)
 ):
     "Yields `(iteration, epoch, this process's part of the batch)` from iteration `start` on, for ever"
     per_epoch = steps_per_epoch(len(dataset), config.batch_size)
     def todo():
         for epoch in itertools.count(start//per_epoch):
-            batches = epoch_batches(len(dataset), config.batch_size, config.seed, epoch)
-            yield from map(world.part, batches[start % per_epoch if epoch == start//per_epoch else 0:])
-    own = torch.Generator().manual_seed(config.seed)  # a loader draws a seed when it starts: not from the run's random state
-    loader = torch.utils.data.DataLoader(dataset, batch_sampler=todo(), num_workers=config.workers, generator=own, pin_memory=pin)
+            order = epoch_batches(len(dataset), config.batch_size, config.seed, epoch)
+            yield from map(world.part, order[start % per_epoch if epoch == start//per_epoch else 0:])
+    if device.type == 'cuda': loader = batches(dataset, todo(), device, config.workers or max(os.cpu_count()//int(os.environ.get('LOCAL_WORLD_SIZE', 1)), 1))
+    else:
+        own = torch.Generator().manual_seed(config.seed)  # a loader draws a seed when it starts: not from the run's random state
+        loader = torch.utils.data.DataLoader(dataset, batch_sampler=todo(), num_workers=config.workers, generator=own)
     for iteration, batch in enumerate(loader, start): yield iteration, iteration//per_epoch, batch
 
 # %% ../nbs/07_training.ipynb #1153f372
@@ -265,9 +269,12 @@ class Run:
 
     def forward(self, batch: dict, **kw):
         "`(output, losses)` of a batch that is on the device, of numbers or bytes; `noise` may be in it"
-        batch = self.normal(batch)
+        avg = batch['avg_tex']
+        if avg.dtype == torch.uint8:
+            mean, std = self.norm.tex_mean, self.norm.tex_std
+            avg = torch.add(mean/-std, avg, alpha=1/std).mul_(avg != 0)   # (avg - mean)/std, in two passes; the losses read bytes
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.bf16):
-            out = self.model(batch['avg_tex'], batch['aligned_verts'], batch['view'], batch['cam'], batch.get('noise'))
+            out = self.model(avg, batch['aligned_verts'], batch['view'], batch['cam'], batch.get('noise'))
         return out, self.losses(out, batch, **kw)
 
     def losses(self, out, batch: dict, weights: LossWeights = None, **kw):
@@ -475,9 +482,15 @@ def on_device(optimizer, device: torch.device):
 TERMS = ['total', 'screen', 'verts', 'tex', 'kl']  # columns of the logs
 COMPARED = TERMS[::2]                              # a jump of these rejects a batch
 
-def add_gradient(run: Run, batch: dict, share: float = 1.) -> torch.Tensor:  # (5,) `share` of the losses, in the order of TERMS; 0 for what is not computed
+def add_gradient(
+    run: Run,
+    batch: dict,
+    share: float = 1.,
+    clear: tuple = (),   # optimisers whose gradients are dropped first; but after the forward pass, as memory that is free then costs a CPU a tenth of its time
+) -> torch.Tensor:       # (5,) `share` of the losses, in the order of TERMS; 0 for what is not computed
     "Adds `share` of the gradient of a batch's loss to the gradients of the parameters"
     _, losses = run.forward(batch)
+    for o in clear: o.zero_grad(set_to_none=True)
     (losses.total*share).backward()
     values = losses.scalars()
     run.terms = tuple(values)
@@ -500,9 +513,8 @@ def train_step(
 ) -> dict:             # losses of the whole batch, `grad_norm`, and `rejected` (0 or 1)
     "Forward, backward, clip, two Adam steps; or no step at all when the batch's loss jumps. Plain: the host waits for each number"
     params, n = list(run.model.parameters()), run.config.accumulate
-    for o in optimizers: o.zero_grad(set_to_none=True)
     what = 'the loss'
-    try: losses = sum(add_gradient(run, part, 1/n) for part in parts(batch, n))
+    try: losses = sum(add_gradient(run, part, 1/n, () if i else optimizers) for i, part in enumerate(parts(batch, n)))
     except ValueError:  # the renderer refuses NaN
         if not find_not_finite(run, batch): raise
         run.terms, losses, what = TERMS, torch.full((len(TERMS),), float('nan'), device=run.device), "the network's input or output"
@@ -745,13 +757,13 @@ def _train(config: TrainConfig, progress: bool, on_step, world: World) -> Run:
 
     run.model.train()
     step = TrainStep(run, optimizers, previous, world)
-    train_set, gpu = run.samples(), run.device.type == 'cuda'
+    train_set = run.samples()
     n = len(train_set)
     per_epoch, size = steps_per_epoch(n, config.batch_size), min(config.batch_size, n)
     bar = tqdm(total=config.iterations, initial=run.iteration, disable=not (progress and world.first), desc=f'train {config.arch}', unit='it', mininterval=1, dynamic_ncols=True)
     began, seen = time.time(), 0
     with StopAsked(world.size > 1) as stop, bar:
-        for iteration, epoch, batch in batch_stream(train_set, config, run.iteration, world, gpu):
+        for iteration, epoch, batch in batch_stream(train_set, config, run.iteration, world, run.device):
             batch['noise'] = world.part(latent_noise(config, iteration, size))
             step(run.to_device(batch), stop.now)
             run.iteration = iteration + 1
@@ -869,7 +881,7 @@ def dam_train(
     precision: str = 'fp32',    # fp32, bf16 or auto (bf16 on a GPU)
     seed: int = 0,              # of initial weights, batches and latent noise
     device: str = 'auto',       # auto, cpu, cuda, cuda:1, ...
-    workers: int = 0,           # processes that read data
+    workers: int = 0,           # processes that read data (0: none); for a GPU, threads (0: one per core)
     in_memory: store_true = False, # keep decoded samples in memory
     val_every: int = 1000,      # iterations between looks at unseen data
     checkpoint_every: int = 1000, # iterations between checkpoints
