@@ -18,7 +18,7 @@ import cv2, numpy as np, torch
 from multiface_dam.data import (Capture, CaptureDataset, TEXTURES, Statistics, photo_path, texture_path, topology_path, transform_path, verts_path,
                                 write_frame_list, write_mesh, write_photo, write_statistics, write_texture)
 from multiface_dam.geometry import Camera, Topology, look_at, read_obj, write_krt
-from multiface_dam.pack import PackedDataset, batches, pack
+from multiface_dam.pack import PackedDataset, batches, decodable, pack
 
 
 def noisy(h, w, seed, gain=.035, read=.7):
@@ -150,6 +150,11 @@ def main():
         torch.zeros(1, device=device)
         if a.release and wanted('release'): note(f'release, {T} workers', release_rate(a.release, capture, T, a.batch, a.seconds * 1.5), threads=T)
         raw = CaptureDataset(capture, raw=True)
+        if wanted('copy'):
+            big = [np.ones(2**27, np.uint8) for _ in range(2)]
+            t = time.perf_counter()
+            with ThreadPoolExecutor(T) as pool: list(pool.map(lambda k: np.copyto(big[1][k::1][:2**23], big[0][k:k + 2**23]), [j << 23 for j in range(16)] * 8))
+            print(f'copying in memory, {T} threads: {8 * 2**27 / (time.perf_counter() - t) / 1e9:.1f} GB/s', flush=True); del big
         if wanted('files'): note(f'files (PNG), {T} threads', rate(lambda: batches(raw, order(n, a.batch), device, T), a.seconds, device, 2), threads=T)
         kinds = {'pack': {}, 'pack --crop 0.05': dict(crop=.05), 'pack --max_error 2': dict(max_error=2), 'pack --jpeg 95 --max_error 2': dict(jpeg=95, max_error=2), 'pack --codec raw': dict(codec='raw')}
         for i, (name, kw) in enumerate(kinds.items()):
@@ -158,8 +163,13 @@ def main():
             p = pack(capture, root / f'pack{i}', progress=False, **kw)
             t, d = time.perf_counter() - t, PackedDataset(p, raw=True)
             per = sum(p.shards.values()) / n
-            for threads in sorted({1, T // 4, T // 2, T} if i == 0 else {T}):
-                if threads: note(f'{name}, {threads} threads', rate(lambda: batches(d, order(n, a.batch), device, threads), a.seconds, device, 2), threads=threads, bytes_per_sample=int(per), packed_per_second=round(n / t, 1))
+            on_gpu = device.type == 'cuda' and decodable(d)
+            more = dict(bytes_per_sample=int(per), packed_per_second=round(n / t, 1))
+            def measure(label, threads, decode, d=d, **more):
+                note(f'{label}, {threads} threads', rate(lambda: batches(d, order(n, a.batch), device, threads, decode=decode), a.seconds, device, 2), threads=threads, decoded_on=decode, **more)
+            for threads in ((1, 2, 4, 6) if i == 0 else (6,)) if on_gpu else (): measure(f'{name}, decoded on the GPU', min(threads, T), 'device', **more)
+            for threads in sorted({1, T // 2, T} if i == 0 else {T} if i in (3, 4) or not on_gpu else set()):
+                if threads: measure(f'{name}, decoded by threads', threads, 'cpu', **more)
             if i == 0:
                 for file in p.shards:
                     with open(p.root / file, 'rb') as f: os.fsync(f.fileno()); hasattr(os, 'posix_fadvise') and os.posix_fadvise(f.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -168,8 +178,11 @@ def main():
                 t = time.perf_counter()
                 for _ in batches(fresh, once, device, T): pass
                 if device.type == 'cuda': torch.cuda.synchronize()
-                note(f'{name}, {T} threads, cold, one pass', len(once) * a.batch / (time.perf_counter() - t), threads=T)
-                if device.type == 'cuda': compute(d, n, a, device, T, note)
+                note(f'{name}, cold, one pass', len(once) * a.batch / (time.perf_counter() - t), threads=T)
+                if device.type == 'cuda':
+                    for decode in ('device', 'cpu'): compute(d, n, a, device, T, note, decode)
+                    measure(f'{name}, once more, decoded by threads', T, 'cpu')
+                    measure(f'{name}, once more, decoded on the GPU', 6, 'device')
             shutil.rmtree(p.root)
     finally: shutil.rmtree(root, ignore_errors=True)
     first = next((r['samples_per_second'] for r in rows if r['name'].startswith('release')), None)
@@ -181,8 +194,8 @@ def main():
                                                gpu=gpu, cpu=platform.processor() or platform.machine(), torch=torch.__version__, rows=rows), indent=1))
 
 
-def compute(d, n, a, device, threads, note, step_ms=12.):
-    "Does a training step of 12 ms wait? The GPU is kept busy for that long a batch, without the loader and with it"
+def compute(d, n, a, device, threads, note, decode, step_ms=10.):
+    "Does a training step of 10 ms wait? The GPU is kept busy for that long a batch, without the loader and with it"
     x = torch.randn(4096, 4096, device=device, dtype=torch.bfloat16)
     def work(k):
         for _ in range(k): x @ x
@@ -193,11 +206,11 @@ def compute(d, n, a, device, threads, note, step_ms=12.):
     alone = statistics.median(timed(k) for _ in range(9))
     note(f'a step of {1e3 * alone:.1f} ms alone', a.batch / alone)
     def steps():
-        for batch in batches(d, order(n, a.batch), device, threads):
+        for batch in batches(d, order(n, a.batch), device, threads, decode=decode):
             work(k); torch.cuda.current_stream().synchronize()
             yield batch
     with_loader = rate(steps, a.seconds, device, 10)
-    note(f'the same, fed by pack, {threads} threads', with_loader, share=round(with_loader * alone / a.batch, 3))
+    note(f'the same, fed by pack, decoded on {decode}', with_loader, share=round(with_loader * alone / a.batch, 3))
 
 
 if __name__ == '__main__': main()

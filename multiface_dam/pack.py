@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['AVERAGE', 'MESH', 'TEXTURE', 'PHOTO', 'KINDS', 'RAW', 'BLOCKS', 'JPEG', 'HEADER', 'RECORD', 'quantise',
            'encode_image', 'decode_image', 'checksum', 'make_record', 'image_record', 'PackedCapture', 'PackedDataset',
-           'face_box', 'pack', 'batches', 'summary_of', 'dam_pack']
+           'face_box', 'pack', 'batches', 'decodable', 'summary_of', 'dam_pack']
 
 # %% ../nbs/01a_pack.ipynb #68972fdd
 import json, mmap, os, shutil, threading, time, zipfile, zlib
@@ -16,7 +16,10 @@ from functools import cached_property
 from pathlib import Path
 import cv2, numba, numpy as np, torch
 from fastcore.script import call_parse, store_true
+from types import SimpleNamespace
 from tqdm import tqdm
+try: import triton, triton.language as tl
+except ImportError: triton, tl = None, SimpleNamespace(constexpr=None)     # a CPU-only torch, or no Linux
 from .geometry import Camera, FormatError, Topology, atomic_path, plain_errors, projection_matrix
 from .data import Capture, CaptureDataset, Statistics, average_seen, resize_image, resize_texture
 
@@ -30,27 +33,13 @@ _U = np.uint64
 _M4, _M2, _M1, _M8 = _U(0x0f0f0f0f0f0f0f0f), _U(0x0303030303030303), _U(0x0101010101010101), _U(0x8080808080808080)
 
 @_jit
-def _predict(cur, up, left, right, z):
-    for k in range(cur.size):
-        side = (left[k] + right[k] + 1) >> 1
-        d = (cur[k] - ((side + up[k] + 1) >> 1)) & 255
-        z[k] = np.uint8(((d << 1) & 255) ^ (255 if d >= 128 else 0))
-
-@_jit
-def _predict_up(cur, up, z):
+def _predict(cur, up, z):
     for k in range(cur.size):
         d = (cur[k] - up[k]) & 255
         z[k] = np.uint8(((d << 1) & 255) ^ (255 if d >= 128 else 0))
 
 @_jit
-def _restore(cur, up, left, right):
-    for k in range(cur.size):
-        z = cur[k]
-        side = (left[k] + right[k] + 1) >> 1
-        cur[k] = np.uint8(((z >> 1) ^ (-(z & 1))) + ((side + up[k] + 1) >> 1))
-
-@_jit
-def _restore_up(cur, up):
+def _restore(cur, up):
     for k in range(cur.size):
         z = cur[k]
         cur[k] = np.uint8(((z >> 1) ^ (-(z & 1))) + up[k])
@@ -112,16 +101,7 @@ def _unpack_block(src, pos, w, dst, at):
         for j in range(_U(8)): dst[at+j] |= ((x >> j) & _M1) << s
 
 @_jit
-def _restore_row(out, a, n, lag):
-    "The row that begins at a, from the one above"
-    if n > 2*lag:
-        _restore_up(out[a:a+lag], out[a-n:a-n+lag])
-        _restore(out[a+lag:a+n-lag], out[a-n+lag:a-lag], out[a-n:a-2*lag], out[a-n+2*lag:a])
-        _restore_up(out[a+n-lag:a+n], out[a-lag:a])
-    else: _restore_up(out[a:a+n], out[a-n:a])
-
-@_jit
-def _decode(widths, words, out, out_words, rows, n, lag, step):
+def _decode(widths, words, out, out_words, rows, n, step):
     "Fill out (rows*n bytes; out_words is the same memory, its whole words); False if the sizes don't fit"
     need = 0
     for i in range(widths.size):
@@ -138,24 +118,18 @@ def _decode(widths, words, out, out_words, rows, n, lag, step):
             for k in range(total - 64*i): out[64*i+k] = (last[k >> 3] >> _U(8*(k & 7))) & _U(255)
         pos, at = pos + w, at + _U(8)
         while done < rows and (done + 1)*n <= 64*(i + 1):   # a whole row of residuals is there
-            if done > 0: _restore_row(out, done*n, n, lag)
+            if done > 0: _restore(out[done*n:done*n+n], out[done*n-n:done*n])
             done += 1
     if step > 1:
         for k in range(total): out[k] = np.uint8(min(max(out[k]*step - step//2, 0), 255))
     return True
 
 @_jit
-def _encode(image, lag, z, z_words, widths, words):
+def _encode(image, z, z_words, widths, words):
     rows, n = image.shape
     flat = image.reshape(-1)
     z[:n] = flat[:n]
-    for i in range(1, rows):
-        a = i*n
-        if n > 2*lag:
-            _predict_up(flat[a:a+lag], flat[a-n:a-n+lag], z[a:a+lag])
-            _predict(flat[a+lag:a+n-lag], flat[a-n+lag:a-lag], flat[a-n:a-2*lag], flat[a-n+2*lag:a], z[a+lag:a+n-lag])
-            _predict_up(flat[a+n-lag:a+n], flat[a-lag:a], z[a+n-lag:a+n])
-        else: _predict_up(flat[a:a+n], flat[a-n:a], z[a:a+n])
+    for i in range(1, rows): _predict(flat[i*n:i*n+n], flat[i*n-n:i*n], z[i*n:i*n+n])
     return _pack_words(z_words, widths, words)
 
 # %% ../nbs/01a_pack.ipynb #a8e3c82d
@@ -169,19 +143,17 @@ def quantise(
 
 def encode_image(
     image,    # (rows, n) uint8
-    lag: int, # bytes from one value of a channel to the next in a row
     e: int=0  # greatest error in levels
 ) -> tuple:   # widths (blocks,) uint8, words (m,) uint64
     "Code of an image"
     image = np.ascontiguousarray(quantise(image, e))
     blocks = -(-image.size//64)
     z, widths, words = np.zeros(64*blocks, np.uint8), np.empty(blocks, np.uint8), np.empty(8*blocks, np.uint64)
-    return widths, words[:_encode(image, lag, z, z.view(np.uint64), widths, words)]
+    return widths, words[:_encode(image, z, z.view(np.uint64), widths, words)]
 
 def decode_image(
     widths, words, # from `encode_image`
     out,           # (rows, n) uint8, contiguous; filled
-    lag: int,
     e: int=0       # as encoded
 ) -> bool:         # False: the code is of another size
     "Fill `out` with the image, without the GIL"
@@ -189,10 +161,10 @@ def decode_image(
     whole = flat.size//8*8
     if flat.ctypes.data % 8 or not flat.flags.c_contiguous:   # words cannot be written there
         own = np.empty(out.shape, np.uint8)
-        ok = decode_image(widths, words, own, lag, e)
+        ok = decode_image(widths, words, own, e)
         out[:] = own
         return ok
-    return _decode(widths, words, flat, flat[:whole].view(np.uint64), *out.shape, lag, 2*e + 1)
+    return _decode(widths, words, flat, flat[:whole].view(np.uint64), *out.shape, 2*e + 1)
 
 # %% ../nbs/01a_pack.ipynb #7981217a
 @_jit
@@ -221,9 +193,9 @@ def checksum(
 AVERAGE, MESH, TEXTURE, PHOTO = range(4)
 KINDS = ('average texture', 'mesh', 'texture', 'photo')
 RAW, BLOCKS, JPEG = range(3)
-HEADER = np.dtype([('magic', 'S4'), ('kind', 'u1'), ('codec', 'u1'), ('lag', 'u1'), ('e', 'u1'), ('row', '<u4'), ('cam', '<i4'), ('box', '<u2', 4), ('size', '<u8'), ('sum', '<u8'),
+HEADER = np.dtype([('magic', 'S4'), ('kind', 'u1'), ('codec', 'u1'), ('e', 'u1'), ('none', 'u1'), ('row', '<u4'), ('cam', '<i4'), ('box', '<u2', 4), ('size', '<u8'), ('sum', '<u8'),
                    ('squares', '<f8'), ('worst', 'u1'), ('rest', 'u1', 11), ('crc', '<u4')])
-RECORD = np.dtype([('kind', 'u1'), ('row', '<u4'), ('cam', '<i4'), ('shard', '<u4'), ('offset', '<u8'), ('size', '<u8'), ('sum', '<u8'), ('squares', '<f8'), ('worst', 'u1'), ('values', '<u8')])
+RECORD = np.dtype([('kind', 'u1'), ('row', '<u4'), ('cam', '<i4'), ('shard', '<u4'), ('offset', '<u8'), ('size', '<u8'), ('sum', '<u8'), ('squares', '<f8'), ('worst', 'u1'), ('values', '<u8'), ('codec', 'u1'), ('e', 'u1'), ('box', '<i4', 4)])
 _VERSION = 1
 
 def _pad(n, to=16): return -(-n//to)*to
@@ -231,7 +203,7 @@ def _pad(n, to=16): return -(-n//to)*to
 def make_record(
     kind: int, row: int, cam: int, # what it is of
     payload,                       # bytes-like arrays, one after the other, each padded to 8
-    codec=RAW, lag=1, e=0, box=(0, 0, 0, 0), squares=0., worst=0
+    codec=RAW, e=0, box=(0, 0, 0, 0), squares=0., worst=0
 ) -> np.ndarray: # uint8, header and payload, a multiple of 16 bytes
     "A record as it is written"
     parts = [np.ascontiguousarray(p).view(np.uint8).reshape(-1) for p in payload]
@@ -240,7 +212,7 @@ def make_record(
     at = HEADER.itemsize
     for p in parts: out[at:at+p.size] = p; at += _pad(p.size, 8)
     head = out[:HEADER.itemsize].view(HEADER)
-    for k, v in dict(magic=b'DAM1', kind=kind, codec=codec, lag=lag, e=e, row=row, cam=cam, box=box, size=size, sum=checksum(out[HEADER.itemsize:]), squares=squares, worst=worst).items(): head[k] = v
+    for k, v in dict(magic=b'DAM1', kind=kind, codec=codec, e=e, row=row, cam=cam, box=box, size=size, sum=checksum(out[HEADER.itemsize:]), squares=squares, worst=worst).items(): head[k] = v
     head['crc'] = zlib.crc32(out[:HEADER.itemsize-4])
     return out
 
@@ -253,19 +225,18 @@ def image_record(
     box=None           # (y, x, h, w) of a photo
 ) -> np.ndarray:       # uint8
     "A record of an image, with its measured error"
-    lag = 3 if kind == PHOTO else 1
     flat = image.reshape(len(image), -1) if kind == PHOTO else image.reshape(-1, image.shape[2])
     box = box or (0, 0, *(image.shape[:2] if kind == PHOTO else image.shape[1:]))
-    if codec == RAW: return make_record(kind, row, cam, [flat], RAW, lag, 0, box)
+    if codec == RAW: return make_record(kind, row, cam, [flat], RAW, 0, box)
     if codec == JPEG and image.size:
         ok, code = cv2.imencode('.jpg', cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444])
         back, payload = cv2.cvtColor(cv2.imdecode(code, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).reshape(flat.shape), [np.array([code.size], np.uint64), code]
     else:
-        codec, payload, back = BLOCKS, encode_image(flat, lag, e), None
-        if e: decode_image(*payload, back := np.empty(flat.shape, np.uint8), lag, e)
+        codec, payload, back = BLOCKS, encode_image(flat, e), None
+        if e: decode_image(*payload, back := np.empty(flat.shape, np.uint8), e)
     squares = worst = 0
     if back is not None and back.size: err = cv2.absdiff(back, np.ascontiguousarray(flat)); squares, worst = float((err.astype(np.uint32)**2).sum()), int(err.max())
-    return make_record(kind, row, cam, payload, codec, lag, e, box, squares, worst)
+    return make_record(kind, row, cam, payload, codec, e, box, squares, worst)
 
 # %% ../nbs/01a_pack.ipynb #00148247
 class PackedCapture(Capture):
@@ -398,7 +369,7 @@ class PackedCapture(Capture):
             if codec == RAW: ok = payload.size >= target.size; target[:] = payload[:target.size].reshape(target.shape) if ok else 0
             elif codec == BLOCKS:
                 n = -(-target.size//64)
-                ok = payload.size >= _pad(n, 8) and decode_image(payload[:n], payload[_pad(n, 8):].view(np.uint64), target, int(h['lag']), int(h['e']))
+                ok = payload.size >= _pad(n, 8) and decode_image(payload[:n], payload[_pad(n, 8):].view(np.uint64), target, int(h['e']))
             elif ok:
                 image = cv2.imdecode(payload[8:8+int(payload[:8].view(np.uint64)[0])], cv2.IMREAD_COLOR)
                 if ok := image is not None and image.shape == (hh, ww, 3): cv2.cvtColor(image, cv2.COLOR_BGR2RGB, target.reshape(hh, ww, 3))
@@ -519,7 +490,7 @@ def _scan(path, shard):
 
 def _entry(h, shard, at):
     n = int(np.prod(h['box'][2:], dtype=np.int64))*3
-    return (h['kind'], h['row'], h['cam'], shard, at, h['size'], h['sum'], h['squares'], h['worst'], n)
+    return (h['kind'], h['row'], h['cam'], shard, at, h['size'], h['sum'], h['squares'], h['worst'], n, h['codec'], h['e'], tuple(h['box'].tolist()))
 
 class _Shards:
     "Shards that are being written; opened again after a kill, they go on at the last whole record"
@@ -536,7 +507,7 @@ class _Shards:
         self.size = path.stat().st_size if path.exists() else 0
 
     @property
-    def records(self): return np.concatenate([*self.parts, np.array([tuple(r) for r in self.new], RECORD)])
+    def records(self): return np.concatenate([*self.parts, np.array(self.new, RECORD)])
 
     def write(self, record):
         if self.size and self.size + record.size > self.limit: self.close()
@@ -549,7 +520,7 @@ class _Shards:
         "This shard is full"
         if not self.new: return
         if self.file is not None: self.file.flush(); os.fsync(self.file.fileno()); self.file.close()
-        rows = np.array([tuple(r) for r in self.new], RECORD)
+        rows = np.array(self.new, RECORD)
         with atomic_path(self.root/f'shard-{self.n:05d}.npy') as t: np.save(t, rows)
         self.parts.append(rows)
         self.n, self.size, self.new, self.file = self.n + 1, 0, [], None
@@ -692,13 +663,18 @@ def batches(
     dataset,          # `PackedDataset` or `CaptureDataset`
     index_batches,    # an iterable of sequences of sample numbers
     device='cpu',
-    threads: int=None,# that decode; None: one per core
-    ahead: int=3      # batches on their way
+    threads: int=None,# that read and decode; None: one per core, and at most 6 where the GPU decodes
+    ahead: int=3,     # batches on their way
+    decode: str='auto'# 'cpu', 'device', or 'auto': on the device where it can
 ):
     "Yield raw collated batches on `device`, in order; closing the generator stops its threads"
     device, ahead, todo = torch.device(device), max(ahead, 1), iter(index_batches)
     cuda = device.type == 'cuda'
     if cuda and device.index is None: device = torch.device('cuda', torch.cuda.current_device())
+    if decode not in ('auto', 'cpu', 'device'): raise ValueError(f"decode is 'auto', 'cpu' or 'device', not {decode!r}")
+    if decode == 'device' or decode == 'auto' and cuda and decodable(dataset):
+        yield from _device_batches(dataset, todo, device, min(threads or 6, 6), ahead)
+        return
     side = torch.cuda.Stream(device) if cuda else None
     free, waiting, direct, stop = deque(), deque(), getattr(dataset, 'direct', False), threading.Event()
     pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix='batches')
@@ -777,6 +753,262 @@ def batches(
     finally:
         stop.set()
         pool.shutdown(wait=True, cancel_futures=True)
+
+# %% ../nbs/01a_pack.ipynb #231fa25d
+def _triton(f): return triton.jit(f) if triton else f
+
+_CHUNK = 64    # blocks of which the first one's place is noted
+_TABLE = 10    # numbers of an image: blocks, widths at, words at, first chunk, z at, rows, bytes a row, out at, stride, e
+
+@_triton
+def _unpack_kernel(coded, coded32, table, starts, z32, COLUMNS: tl.constexpr, CHUNK: tl.constexpr):
+    "Blocks of all images of a batch, to bytes in z"
+    row = table + tl.program_id(1)*COLUMNS
+    c, blocks = tl.program_id(0), tl.load(row)
+    if c*CHUNK < blocks:
+        b = c*CHUNK + tl.arange(0, CHUNK)
+        width = tl.load(coded + tl.load(row + 1) + b, mask=b < blocks, other=0).to(tl.int32)
+        at = tl.load(row + 2)//4 + 2*(tl.load(starts + tl.load(row + 3) + c) + tl.cumsum(width, 0) - width)     # in 32-bit words
+        g = tl.arange(0, 16)[None, :]          # each lane: values 4g to 4g + 3 of a block
+        w, at = width[:, None], at[:, None]
+        four, two, one = (w & 4) != 0, (w & 2) != 0, (w & 1) != 0
+        v = tl.load(coded32 + at + g, mask=w == 8, other=0)
+        v |= (tl.load(coded32 + at + (g & 7), mask=four, other=0) >> (4*(g >> 3))) & 0x0f0f0f0f
+        at += tl.where(four, 8, 0)
+        v |= ((tl.load(coded32 + at + (g & 3), mask=two, other=0) >> (2*(g >> 2))) & 0x03030303) << tl.where(four, 4, 0)
+        at += tl.where(two, 4, 0)
+        v |= ((tl.load(coded32 + at + (g & 1), mask=one, other=0) >> (g >> 1)) & 0x01010101) << (w & 6)
+        tl.store(z32 + tl.load(row + 4)//4 + b[:, None]*16 + g, v, mask=(b < blocks)[:, None])
+
+@_triton
+def _columns_kernel(z, out, table, COLUMNS: tl.constexpr, R: tl.constexpr, C: tl.constexpr):
+    "Residuals of all images to pixels: sums down the columns, modulo 256"
+    row = table + tl.program_id(1)*COLUMNS
+    n, rows = tl.load(row + 6), tl.load(row + 5)
+    if tl.program_id(0)*C < n:
+        z_at, out_at, stride, e = tl.load(row + 4), tl.load(row + 7), tl.load(row + 8), tl.load(row + 9).to(tl.int32)
+        cols = tl.program_id(0)*C + tl.arange(0, C)
+        total = tl.zeros((C,), tl.int32)
+        r0 = rows*0
+        while r0 < rows:
+            r = r0 + tl.arange(0, R)
+            inside = (r < rows)[:, None] & (cols < n)[None, :]
+            x = tl.load(z + z_at + r[:, None]*n + cols[None, :], mask=inside, other=0).to(tl.int32)
+            x = tl.where(r[:, None] == 0, x, (x >> 1) ^ (-(x & 1)))
+            q = (tl.cumsum(x, 0) + total[None, :]) & 255
+            total += tl.sum(x, 0)
+            q = tl.where(e > 0, tl.minimum(tl.maximum(q*(2*e + 1) - e, 0), 255), q)
+            tl.store(out + out_at + r[:, None]*stride + cols[None, :], q.to(tl.uint8), mask=inside)
+            r0 += R
+
+@_jit
+def _stage(src, widths, dst, starts, blocks):
+    "Copy a payload of 64-bit words; its checksum, and whether its blocks fill it; where every chunk of blocks begins"
+    p = _U(0x9e3779b97f4a7c15)
+    a, b, c, d = _U(1), _U(2), _U(3), _U(4)
+    n = src.size//4*4
+    for i in range(0, n, 4):
+        w, x, y, z = src[i], src[i+1], src[i+2], src[i+3]
+        dst[i], dst[i+1], dst[i+2], dst[i+3] = w, x, y, z
+        a = (a ^ w)*p; b = (b ^ x)*p; c = (c ^ y)*p; d = (d ^ z)*p
+        a ^= a >> _U(32); b ^= b >> _U(32); c ^= c >> _U(32); d ^= d >> _U(32)
+    for i in range(n, src.size):
+        dst[i] = src[i]
+        a = (a ^ src[i])*p
+        a ^= a >> _U(32)
+    for x in (b, c, d, _U(src.size)):
+        a = (a ^ x)*p
+        a ^= a >> _U(32)
+    total, most = 0, 0
+    for k in range(starts.size):
+        starts[k] = total
+        for i in range(64*k, min(64*k + 64, blocks)): total += widths[i]; most = max(most, widths[i])
+    words = src.size - (blocks + 7)//8
+    return a, blocks == 0 or most <= 8 and total <= words <= total + 1     # one word of padding: records are multiples of 16 bytes
+
+def decodable(
+    dataset # any dataset
+) -> bool:
+    "Is this a dataset of a pack whose images the GPU can decode, at their own size?"
+    if not (triton and getattr(dataset, 'direct', False)): return False
+    r, where = dataset.capture.records, dataset.capture._where
+    ids = [where[TEXTURE][dataset.rows, dataset.cams], where[AVERAGE][dataset.rows, 0]] + [where[PHOTO][dataset.rows, dataset.cams]]*dataset.photos
+    return all((r['codec'][i] == BLOCKS).all() for i in ids)
+
+class _Plan:
+    "Where everything of a batch is: in the shards, in host memory, and on the device"
+    def __init__(self, dataset, indices):
+        cap, T, (H, W) = dataset.capture, dataset.tex_size, dataset.image_size
+        self.rows, self.cams = dataset.rows[indices], dataset.cams[indices]
+        first, self.frame_of = {}, np.empty(len(indices), np.int64)
+        for j, row in enumerate(self.rows.tolist()): self.frame_of[j] = first.setdefault(row, len(first))
+        frames, n, u = np.array(list(first)), len(indices), len(first)
+        kinds = [(MESH, frames, None), (AVERAGE, frames, None), (TEXTURE, self.rows, self.cams)] + [(PHOTO, self.rows, self.cams)]*dataset.photos
+        ids = np.concatenate([cap._where[k][r, 0 if c is None else c] for k, r, c in kinds])
+        if (ids < 0).any():
+            for k, r, c in kinds:
+                for i, row in enumerate(r): cap._where[k][row, 0 if c is None else c[i]] < 0 and cap._fail(cap._missing(k, row, -1 if c is None else c[i]))
+        self.r, self.n, self.u = cap.records[ids], n, u
+        image, box = self.r['kind'] != MESH, self.r['box'].astype(np.int64)
+        photo, words = self.r['kind'] == PHOTO, _pad(self.r['size'].astype(np.int64))
+        good = np.where(photo, (box[:, 0] + box[:, 2] <= H) & (box[:, 1] + box[:, 3] <= W), ~image | (box[:, 2:] == T).all(1))
+        if not good.all(): i = int(np.argmin(good)); raise cap._error(*(int(self.r[i][f]) for f in ('kind', 'row', 'cam')), 'a box within the image', box[i].tolist())
+        h, w = np.where(photo, box[:, 2], 3*T), np.where(photo, 3*box[:, 3], T)
+        self.blocks = np.where(image, -(-h*w//64), 0)
+        chunks = -(-self.blocks//_CHUNK)
+        self.first_chunk, self.chunks = np.cumsum(chunks) - chunks, chunks
+        # host memory and its copy on the device: table, starts of chunks, numbers, records
+        sizes = [image.sum()*_TABLE*8, chunks.sum()*4, n*(2*8 + 27*4), words.sum()]
+        self.table_at, self.starts_at, self.numbers_at, records_at = (int(x) for x in np.cumsum([0, *(_pad(int(x), 64) for x in sizes[:3])]))
+        self.at = records_at + np.cumsum(words) - words
+        self.bytes, self.words = int(records_at + words.sum()), words
+        z = 64*self.blocks
+        z_at = np.cumsum(z) - z
+        self.z_bytes = int(z.sum())
+        self.avg_at, self.tex_at, self.photo_at = 0, _pad(u*3*T*T, 256), _pad(u*3*T*T, 256) + _pad(n*3*T*T, 256)
+        self.out_bytes = self.photo_at + (n*H*W*3 if dataset.photos else 0)
+        nth = np.concatenate([np.arange(len(r)) for _, r, _ in kinds])
+        out = np.choose(self.r['kind'], [nth*3*T*T, 0*nth, self.tex_at + nth*3*T*T, self.photo_at + ((nth*H + box[:, 0])*W + box[:, 1])*3])
+        self.whole = bool((box[photo][:, 2:] == (H, W)).all())
+        self.table = np.stack([self.blocks, self.at, self.at + _pad(self.blocks, 8), self.first_chunk, z_at, h, w, out, np.where(photo, 3*W, T), self.r['e']], 1).astype(np.int64)[image]
+
+class _Decoder:
+    "Memory and kernels of `_device_batches` on one device"
+    def __init__(self, dataset, device):
+        self.d, self.device, self.side = dataset, device, torch.cuda.Stream(device) if device.type == 'cuda' else None
+        self.coded = self.z = torch.empty(0, dtype=torch.uint8, device=device)
+        self.vert_mean = torch.as_tensor(dataset.vert_mean, device=device)
+        self.vert_std = torch.full((), float(np.float32(dataset.vert_std)), device=device)
+        c = dataset.resized
+        self.K, self.R, self.t, self.centers = (np.stack([getattr(x, k) for x in c]) for k in ('K', 'R', 't', 'center'))
+        self.lock, self.words = threading.Lock(), {}
+        if self.side is not None: self.side.wait_stream(torch.cuda.current_stream(device))
+
+    def shard(self, i):
+        if i not in self.words: self.words[i] = np.frombuffer(self.d.capture._shard(i), np.uint64)
+        return self.words[i]
+
+    def stage(self, plan, host, part):
+        "Copy the records `part` to host memory and verify them"
+        words, starts = host.view(np.uint64), host[plan.starts_at:plan.starts_at+4*int(plan.chunks.sum())].view(np.int32)
+        r = plan.r
+        for i in part:
+            o, n, a, blocks, k = int(r['offset'][i]) + HEADER.itemsize, int(plan.words[i]), int(plan.at[i]), int(plan.blocks[i]), int(plan.first_chunk[i])
+            src = self.shard(int(r['shard'][i]))[o//8:(o + n)//8]
+            found, fits = _stage(src, src.view(np.uint8), words[a//8:(a + n)//8], starts[k:k+int(plan.chunks[i])], blocks)
+            if int(found) != int(r['sum'][i]) or not fits: self.d.capture.record(*(what := [int(r[f][i]) for f in ('kind', 'row', 'cam')])); raise self.d.capture._error(*what, 'a code of the size of its image', 'another')
+
+    def numbers(self, plan, host):
+        "M, view, transf, cam and which frame, for all samples of a batch, to host memory"
+        n, V = plan.n, self.d.capture.n_verts
+        pose = np.stack([host[a+_pad(12*V, 8):a+_pad(12*V, 8)+96].view(np.float64).reshape(3, 4) for a in plan.at[:plan.u].tolist()])[plan.frame_of]
+        world = self.R[plan.cams] @ pose
+        world[:, :, 3] += self.t[plan.cams]
+        view = np.einsum('nij,ni->nj', pose[:, :, :3], self.centers[plan.cams] - pose[:, :, 3])
+        view /= np.linalg.norm(view, axis=1, keepdims=True)
+        whole = np.concatenate([plan.cams.astype(np.int64), plan.frame_of]).view(np.uint8)
+        part = np.concatenate([x.astype(np.float32).ravel() for x in (self.K[plan.cams] @ world, pose, view)]).view(np.uint8)
+        host[plan.numbers_at:plan.numbers_at+whole.size+part.size] = np.concatenate([whole, part])
+        host[plan.table_at:plan.table_at+plan.table.nbytes] = plan.table.view(np.uint8).ravel()
+
+    def decode(self, plan, host):
+        "The batch on the device, from pinned memory; and the event of the copy"
+        d, n, u, T, V = self.d, plan.n, plan.u, self.d.tex_size, self.d.capture.n_verts
+        if self.coded.numel() < plan.bytes: self.coded = torch.empty(_pad(plan.bytes*5//4, 64), dtype=torch.uint8, device=self.device)
+        if self.z.numel() < plan.z_bytes: self.z = torch.empty(plan.z_bytes, dtype=torch.uint8, device=self.device)
+        coded, copied = self.coded, None
+        coded[:plan.bytes].copy_(host[:plan.bytes], non_blocking=True)
+        if self.side is not None: copied = torch.cuda.Event(); copied.record(self.side)
+        out = torch.empty(plan.out_bytes, dtype=torch.uint8, device=self.device)
+        if not plan.whole: out[plan.photo_at:].zero_()
+        images = len(plan.table)
+        table = coded[plan.table_at:plan.table_at+plan.table.nbytes].view(torch.int64)
+        starts = coded[plan.starts_at:plan.starts_at+4*int(plan.chunks.sum())].view(torch.int32)
+        whole32 = coded[:coded.numel()//4*4].view(torch.int32)
+        if images and plan.z_bytes:
+            _unpack_kernel[(int(plan.chunks.max()), images)](coded, whole32, table, starts, self.z[:self.z.numel()//4*4].view(torch.int32), _TABLE, _CHUNK, num_warps=4)
+            _columns_kernel[(triton.cdiv(int(plan.table[:, 6].max()), _C), images)](self.z, out, table, _TABLE, _R, _C, num_warps=4)
+        at = plan.numbers_at
+        ints = coded[at:at+16*n].view(torch.int64)
+        floats = coded[at+16*n:at+16*n+108*n].view(torch.float32).clone()
+        cam, frame_of = ints[:n].clone(), ints[n:]
+        stride, a = int(plan.words[0]), int(plan.at[0])
+        verts = coded[a:a+u*stride].view(torch.float32).view(u, stride//4)[:, :3*V].reshape(u, V, 3)
+        verts = (verts - self.vert_mean).div_(self.vert_std)
+        avg = out[:u*3*T*T].view(u, 3, T, T)
+        if u < n: avg, verts = avg[frame_of], verts[frame_of]
+        t = dict(avg_tex=avg, tex=out[plan.tex_at:plan.tex_at+n*3*T*T].view(n, 3, T, T), aligned_verts=verts, M=floats[:12*n].view(n, 3, 4), view=floats[24*n:].view(n, 3), transf=floats[12*n:24*n].view(n, 3, 4), cam=cam)
+        if d.photos: t['photo'] = out[plan.photo_at:].view(n, *d.image_size, 3)
+        return t, copied
+
+_R, _C = 32, 128   # rows and columns of a program's tile
+
+def _device_batches(dataset, todo, device, threads, ahead):
+    "`batches` with the decoding on the device"
+    decoder, cap, cuda = _Decoder(dataset, device), dataset.capture, device.type == 'cuda'
+    pool, free, waiting, stop = ThreadPoolExecutor(threads, thread_name_prefix='batches'), deque(), deque(), threading.Event()
+
+    def submit(indices):
+        plan = _Plan(dataset, np.asarray(indices, np.int64))
+        slot = free.popleft() if free else [torch.empty(0, dtype=torch.uint8), None]     # pinned memory; event of the copy from it
+        if slot[1] is not None: slot[1].synchronize()
+        if slot[0].numel() < plan.bytes: slot[0] = torch.empty(_pad(plan.bytes*5//4, 64), dtype=torch.uint8, pin_memory=cuda)
+        host, parts = slot[0].numpy(), [range(i, len(plan.r), 2*threads) for i in range(min(2*threads, len(plan.r)))]
+        ready, left, lock = Future(), [len(parts)], threading.Lock()
+
+        def finish():
+            decoder.numbers(plan, host)
+            if not cuda:
+                with decoder.lock: return (*decoder.decode(plan, slot[0]), None)
+            with decoder.lock, torch.cuda.device(device), torch.cuda.stream(decoder.side):
+                t, slot[1] = decoder.decode(plan, slot[0])
+                done = torch.cuda.Event(); done.record(decoder.side)
+            free.append(slot)
+            return t, slot[1], done
+
+        def run(part):
+            try:
+                if not (stop.is_set() or ready.done()): decoder.stage(plan, host, part)
+                with lock: left[0] -= 1; last = left[0] == 0
+                if last and not ready.done(): ready.set_result(finish())
+            except BaseException as e:
+                with lock:
+                    if not ready.done(): ready.set_exception(e)
+        for kind, row, cam in plan.r[['kind', 'row', 'cam']].tolist(): cap.will_need(kind, row, cam)
+        for part in parts: pool.submit(run, part)
+        waiting.append((ready, plan))
+
+    try:
+        while True:
+            while len(waiting) < ahead and (indices := next(todo, None)) is not None: submit(indices)
+            if not waiting: return
+            ready, plan = waiting.popleft()
+            tensors, _, done = ready.result()
+            if done is not None:
+                now = torch.cuda.current_stream(device)
+                now.wait_event(done)
+                for t in tensors.values(): t.record_stream(now)
+            frames = [cap.frame_list[r] for r in plan.rows.tolist()]
+            yield {**tensors, 'cam_idx': [dataset.names[c] for c in plan.cams.tolist()], 'frame': [f for _, f in frames], 'exp': [s for s, _ in frames]}
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+# %% ../nbs/01a_pack.ipynb #9ceadc1c
+def _agree(
+    path,               # a pack
+    index_batches,      # lists of sample numbers
+    device='cpu'
+) -> list:              # of (batch, key, greatest difference), those that differ; M and view may, by a rounding
+    "Where batches decoded on the device (or in Triton's interpreter) differ from those decoded by threads"
+    d, found = PackedDataset(path, raw=True), []
+    for i, (a, b) in enumerate(zip(batches(d, index_batches, device, 2, decode='cpu'), batches(d, index_batches, device, 2, decode='device'))):
+        if set(a) != set(b): found.append((i, 'keys', sorted(set(a) ^ set(b))))
+        for k in a:
+            if not torch.is_tensor(a[k]):
+                if a[k] != b[k]: found.append((i, k, b[k]))
+            elif a[k].shape != b[k].shape or a[k].dtype != b[k].dtype or not torch.equal(a[k], b[k]): found.append((i, k, float((a[k].double() - b[k].double()).abs().max()) if a[k].shape == b[k].shape else tuple(b[k].shape)))
+    return found
 
 # %% ../nbs/01a_pack.ipynb #45e1044c
 def summary_of(p: PackedCapture) -> str:
