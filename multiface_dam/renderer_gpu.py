@@ -63,6 +63,11 @@ def _store3(to, a, b, c, ok):
     tl.store(to + 2, c, ok)
 
 @_jit
+def _store2(to, a, b, ok):
+    "Two columns side by side, as one store of 16 bytes."
+    tl.store(to[:, None] + tl.arange(0, 2)[None, :], tl.join(a, b), ok[:, None] & (tl.arange(0, 2)[None, :] < 2))
+
+@_jit
 def _set_up_kernel(verts, M, faces, corners, edges, planes, box, n_verts, n_faces, height, width, UV: tl.constexpr, BLOCK: tl.constexpr):
     "Edges (B,F,16), planes (B,F,10) and box (B,F,4) of each triangle; one program is BLOCK triangles of one item."
     f, b = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1).to(tl.int64)
@@ -81,24 +86,27 @@ def _set_up_kernel(verts, M, faces, corners, edges, planes, box, n_verts, n_face
     sign = tl.where(det < 0, -1., 1.).to(tl.float64)
     a0, b0, c0, a1, b1, c1, a2, b2, c2 = a0 * sign, b0 * sign, c0 * sign, a1 * sign, b1 * sign, c1 * sign, a2 * sign, b2 * sign, c2 * sign
     scale, t = tl.abs(inv_det), b * n_faces + f
-    e = edges + 16 * t
-    _store3(e, a0, b0, c0, ok)
-    _store3(e + 3, a1, b1, c1, ok)
-    _store3(e + 6, a2, b2, c2, ok)
-    _store3(e + 9, 1 / a0, 1 / a1, 1 / a2, ok)
-    _store3(e + 12, (a0 + a1 + a2) * scale, (b0 + b1 + b2) * scale, (c0 + c1 + c2) * scale, ok)
-    tl.store(e + 15, inv_det, ok)
+    e, sx, sy, sc = edges + 16 * t, (a0 + a1 + a2) * scale, (b0 + b1 + b2) * scale, (c0 + c1 + c2) * scale
+    _store2(e, a0, b0, ok)
+    _store2(e + 2, c0, a1, ok)
+    _store2(e + 4, b1, c1, ok)
+    _store2(e + 6, a2, b2, ok)
+    _store2(e + 8, c2, 1 / a0, ok)
+    _store2(e + 10, 1 / a1, 1 / a2, ok)
+    _store2(e + 12, sx, sy, ok)
+    _store2(e + 14, sc, inv_det, ok)
     if UV:
         q, p = corners + 6 * f, planes + 10 * t
         u0, v0 = tl.load(q, ok, 0), tl.load(q + 1, ok, 0)
         u, v = tl.floor(u0), tl.floor(v0)                                          # texel coordinates count from here
-        _store3(p, (a0 + a1 + a2) * scale, (b0 + b1 + b2) * scale, (c0 + c1 + c2) * scale, ok)
         k0, k1, k2 = (u0 - u) * scale, (tl.load(q + 2, ok, 0) - u) * scale, (tl.load(q + 4, ok, 0) - u) * scale
-        _store3(p + 3, k0 * a0 + k1 * a1 + k2 * a2, k0 * b0 + k1 * b1 + k2 * b2, k0 * c0 + k1 * c1 + k2 * c2, ok)
-        k0, k1, k2 = (v0 - v) * scale, (tl.load(q + 3, ok, 0) - v) * scale, (tl.load(q + 5, ok, 0) - v) * scale
-        _store3(p + 6, k0 * a0 + k1 * a1 + k2 * a2, k0 * b0 + k1 * b1 + k2 * b2, k0 * c0 + k1 * c1 + k2 * c2, ok)
-        both = (v.to(tl.int64) << 32) | (u.to(tl.int64) & 0xFFFFFFFF)              # two whole numbers in the tenth
-        tl.store(p + 9, both.to(tl.float64, bitcast=True), ok)
+        m0, m1, m2 = (v0 - v) * scale, (tl.load(q + 3, ok, 0) - v) * scale, (tl.load(q + 5, ok, 0) - v) * scale
+        both = ((v.to(tl.int64) << 32) | (u.to(tl.int64) & 0xFFFFFFFF)).to(tl.float64, bitcast=True)    # two whole numbers
+        _store2(p, sx, sy, ok)
+        _store2(p + 2, sc, k0 * a0 + k1 * a1 + k2 * a2, ok)
+        _store2(p + 4, k0 * b0 + k1 * b1 + k2 * b2, k0 * c0 + k1 * c1 + k2 * c2, ok)
+        _store2(p + 6, m0 * a0 + m1 * a1 + m2 * a2, m0 * b0 + m1 * b1 + m2 * b2, ok)
+        _store2(p + 8, m0 * c0 + m1 * c1 + m2 * c2, both, ok)
     front = _min3(w0, w1, w2) > 0
     w0, w1, w2 = tl.where(front, w0, 1.), tl.where(front, w1, 1.), tl.where(front, w2, 1.)
     x0, x1, x2, y0, y1, y2 = x0 / w0, x1 / w1, x2 / w2, y0 / w0, y1 / w1, y2 / w2
@@ -117,11 +125,11 @@ def _set_up_kernel(verts, M, faces, corners, edges, planes, box, n_verts, n_face
 def _narrow(first, last, a, b, c, inv_a, y):
     "The pixels [first, last) of rows `y` that edge (a, b, c) leaves, as `renderer._span` has them."
     rest = b * y + c
-    at = tl.ceil(-rest * inv_a - .5)
-    first = tl.where(a > 0, tl.maximum(first, at), first)
-    last = tl.where(a < 0, tl.minimum(last, at), last)
-    outside = tl.where(b > 0, rest < 0, rest <= 0)                                  # of an edge along the row
-    return first, tl.where(a == 0, tl.where(outside, first, last), last)
+    at = tl.ceil(-rest * inv_a - .5).to(tl.float32)                                 # exact where it matters, within the image
+    if a > 0: first = tl.maximum(first, at)
+    elif a < 0: last = tl.minimum(last, at)
+    else: last = tl.where(tl.where(b > 0, rest < 0, rest <= 0), first, last)        # along the row
+    return first, last
 
 @_jit
 def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
@@ -134,12 +142,12 @@ def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr,
     a1, b1, c1, i1 = tl.load(e + 3), tl.load(e + 4), tl.load(e + 5), tl.load(e + 10)
     a2, b2, c2, i2 = tl.load(e + 6), tl.load(e + 7), tl.load(e + 8), tl.load(e + 11)
     zx, zy, zc = tl.load(e + 12), tl.load(e + 13), tl.load(e + 14)
-    top = y0 + tl.program_id(2) * TH
+    top = y0
     while top < y1:
         row = top + tl.arange(0, TH)[:, None]
         y = row.to(tl.float64) + .5
-        first = tl.zeros([TH, 1], tl.float64) + x0
-        last = tl.zeros([TH, 1], tl.float64) + x1
+        first = tl.zeros([TH, 1], tl.float32) + x0
+        last = tl.zeros([TH, 1], tl.float32) + x1
         first, last = _narrow(first, last, a0, b0, c0, i0, y)
         first, last = _narrow(first, last, a1, b1, c1, i1, y)
         first, last = _narrow(first, last, a2, b2, c2, i2, y)
@@ -153,7 +161,7 @@ def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr,
             key = (depth.to(tl.int64, bitcast=True) | LOW) - f                      # of equals, the first triangle wins
             tl.atomic_max(keys + (b * height + row) * width + col, key, inside, sem='relaxed')
             left += TW
-        top += TH * tl.num_programs(2)
+        top += TH
 
 # %% ../nbs/02a_renderer_gpu.ipynb #5d2473a8
 @_jit
@@ -189,12 +197,12 @@ def _decode_kernel(keys, edges, tri, bary, n_faces, height, width, LOW: tl.const
 
 # %% ../nbs/02a_renderer_gpu.ipynb #4fa25f27
 @_jit
-def _texel(x, origin, size):
-    "Lower of two texels around coordinate x (counted from `origin`), weight of the upper one, is it clamped?"
-    at = x - .5
-    kept = tl.minimum(tl.maximum(at, (-origin).to(tl.float64)), (size - 1 - origin).to(tl.float64))
-    i = tl.minimum(tl.floor(kept), (size - 2 - origin).to(tl.float64))
-    return i.to(tl.int32) + origin, (kept - i).to(tl.float32), at != kept
+def _texel(at, origin, size):
+    "Lower of two texels around a place `at` between texel centres (counted from `origin`), weight of the upper one, is it clamped?"
+    floor = tl.floor(at)
+    i, f = floor.to(tl.int32) + origin, (at - floor).to(tl.float32)
+    below, above = i < 0, i >= size - 1
+    return tl.where(below, 0, tl.where(above, size - 2, i)), tl.where(below, 0, tl.where(above, 1, f)), below | above
 
 @_jit
 def _where_in_texture(planes, t, col, row, rows, cols, ok):
@@ -207,10 +215,12 @@ def _where_in_texture(planes, t, col, row, rows, cols, ok):
     ya, yb = tl.split(tl.load(p + 6, two, 1))
     yc, uv = tl.split(tl.load(p + 8, two, 0))
     uv = uv.to(tl.int64, bitcast=True)
-    r = 1 / (sa * x + sb * y + sc)
+    S = sa * x + sb * y + sc
+    r = (1 / S.to(tl.float32)).to(tl.float64)
+    r = r * (2 - S * r)                                                             # float32, and one step of Newton: 14 digits
     X, Y = (xa * x + xb * y + xc) * r, (ya * x + yb * y + yc) * r
-    u, fx, x_clamped = _texel(X, uv.to(tl.int32), cols)
-    v, fy, y_clamped = _texel(Y, (uv >> 32).to(tl.int32), rows)
+    u, fx, x_clamped = _texel(X - .5, uv.to(tl.int32), cols)
+    v, fy, y_clamped = _texel(Y - .5, (uv >> 32).to(tl.int32), rows)
     r = r.to(tl.float32)
     return u, v, fx, fy, tl.where(x_clamped, 0, r), tl.where(y_clamped, 0, r), X.to(tl.float32), Y.to(tl.float32)
 
@@ -397,7 +407,9 @@ def _topology_on(topology: Topology, n_verts: int, rows: int, cols: int, device:
     return *_faces_on(topology.faces.tobytes(), n_verts, device), corners.to(device)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #36cb9ef2
-_VISIBLE_TILE, _TILE, _SHARES = (8, 8), (8, 8), 2   # pixels that one warp looks at together: rows, columns; programs that share a triangle
+_VISIBLE_TILE, _TILE = (8, 8), (8, 8)      # rows and columns of pixels that one warp looks at together
+_VALUE_TILE, _VALUE_WARPS = (8, 32), 4     # without gradients there are no sums over triangles, and warps may work together
+_SET_UP = 32                               # triangles of a program
 
 class _Triangles:
     "The triangles of a batch, set up for the other kernels."
@@ -407,14 +419,14 @@ class _Triangles:
         self.grid, self.low = (n_faces, B), (1 << max(n_faces.bit_length(), 5)) - 1
         self.edges, self.box = verts.new_empty(B, n_faces, 16, dtype=torch.float64), verts.new_empty(B, n_faces, 4, dtype=torch.int32)
         self.planes = verts.new_empty((B, n_faces, 10) if corners is not None else (B, 1, 1), dtype=torch.float64)
-        _set_up_kernel[-(-n_faces // 64), B](self.verts, self.M, faces, self.edges if corners is None else corners, self.edges, self.planes, self.box,
-            verts.shape[1], n_faces, *size, UV=corners is not None, BLOCK=64, num_warps=2, enable_fp_fusion=False)
+        _set_up_kernel[-(-n_faces // _SET_UP), B](self.verts, self.M, faces, self.edges if corners is None else corners, self.edges, self.planes, self.box,
+            verts.shape[1], n_faces, *size, UV=corners is not None, BLOCK=_SET_UP, num_warps=1, enable_fp_fusion=False)
 
     def keys(self, items=slice(None), out=None) -> torch.Tensor: # (B,H,W) int64
         "Nearest triangle and its depth at each pixel, in one number: 0 where empty."
         edges, box = self.edges[items], self.box[items]
         keys = edges.new_zeros(len(edges), *self.size, dtype=torch.int64) if out is None else out.zero_()
-        _visible_kernel[self.grid[0], len(edges), _SHARES](edges, box, keys, self.grid[0], *self.size, LOW=self.low,
+        _visible_kernel[self.grid[0], len(edges)](edges, box, keys, self.grid[0], *self.size, LOW=self.low,
                                                   TH=_VISIBLE_TILE[0], TW=_VISIBLE_TILE[1], num_warps=1, enable_fp_fusion=False)
         return keys
 
@@ -461,7 +473,7 @@ class _Rasterize(torch.autograd.Function):
 
 def triton_rasterize(verts, faces, M, size):
     "`renderer.rasterize` of checked arguments."
-    return _Rasterize.apply(verts, M, faces, size)
+    with torch.cuda.device_of(verts): return _Rasterize.apply(verts, M, faces, size)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #f49218d4
 class _Render(torch.autograd.Function):
@@ -492,7 +504,7 @@ class _Render(torch.autograd.Function):
 
 def triton_render(verts, tex, topology, M, size):
     "`renderer.render` of checked arguments."
-    return _Render.apply(verts, M, tex.expand(-1, -1, *(max(n, 2) for n in tex.shape[2:])), topology, size)
+    with torch.cuda.device_of(verts): return _Render.apply(verts, M, tex.expand(-1, -1, *(max(n, 2) for n in tex.shape[2:])), topology, size)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #d6e98388
 @_jit
@@ -629,13 +641,14 @@ class _FusedLosses(torch.autograd.Function):
             _pack_kernel[(-(-texels // 512),)](mean, static if weight is None else weight.contiguous(), static, texels, 1 / std, WEIGHT=weight is not None, BLOCK=512, num_warps=4)
             sums = verts.new_zeros(B, t.grid[0], 12) if need else static
             buffer = verts.new_zeros(B, texels, 4) if to_tex else static
-            keys, parts = verts.new_empty(min(_ITEMS, B), *size, dtype=torch.int64), verts.new_empty(B, t.tiles(_TILE)[0], 2)
+            tile, warps = (_TILE, 1) if need or to_tex else (_VALUE_TILE, _VALUE_WARPS)
+            keys, parts = verts.new_empty(min(_ITEMS, B), *size, dtype=torch.int64), verts.new_empty(B, t.tiles(tile)[0], 2)
             for b in range(0, B, _ITEMS):
                 items = slice(b, min(b + _ITEMS, B))
                 k = t.keys(items, keys[:items.stop - b])
-                _screen_kernel[t.tiles(_TILE, len(k))](t.planes[items], t.box[items], k.view(torch.int32), tex[items], static, photo[items], buffer[items] if to_tex else buffer,
+                _screen_kernel[t.tiles(tile, len(k))](t.planes[items], t.box[items], k.view(torch.int32), tex[items], static, photo[items], buffer[items] if to_tex else buffer,
                     sums[items] if need else sums, parts[items], *tex.stride(), rows, cols, t.grid[0], *size, (1. if photo.dtype == torch.uint8 else 255.) / std,
-                    LOW=t.low, TO_VERTS=need, TO_TEX=to_tex, TH=_TILE[0], TW=_TILE[1], num_warps=1)
+                    LOW=t.low, TO_VERTS=need, TO_TEX=to_tex, TH=tile[0], TW=tile[1], num_warps=warps)
             loss, seen_pixels = parts.sum(1).unbind(1)
             ctx.screen_scale = 1 / (3 * size[0] * size[1])
             screen, covered = loss * ctx.screen_scale, seen_pixels.mean() / (size[0] * size[1])
@@ -686,7 +699,7 @@ def fused_losses(
     if verts is None: verts = tex.new_zeros(B, 1, 3, dtype=torch.float32)
     if M is None: M = verts.new_zeros(B, 3, 4)
     if weight is not None: weight = weight.detach().float()
-    return _FusedLosses.apply(verts.float(), M.float(), tex, topology, photo, weight, target, seen, mean.detach().float(), float(std), torch.is_grad_enabled())
+    with torch.cuda.device_of(tex): return _FusedLosses.apply(verts.float(), M.float(), tex, topology, photo, weight, target, seen, mean.detach().float(), float(std), torch.is_grad_enabled())
 
 # %% ../nbs/02a_renderer_gpu.ipynb #ccad58de
 def has_nvdiffrast() -> bool:
