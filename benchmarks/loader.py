@@ -130,7 +130,8 @@ def main():
     a.add_argument('--scale', type=int, default=1, help='divide photo and texture sizes by this')
     a.add_argument('--batch', type=int, default=16)
     a.add_argument('--seconds', type=float, default=2.5)
-    a.add_argument('--only', help='comma-separated beginnings of the rows to measure')
+    a.add_argument('--only', help='comma-separated beginnings of the rows to measure: release, copy, files, pack')
+    a.add_argument('--kinds', type=int, default=5, help='how many kinds of packs')
     a.add_argument('--out', help='JSON file')
     a = a.parse_args()
     device = torch.device('cuda' if torch.cuda.is_available() else 'cpu')
@@ -141,6 +142,13 @@ def main():
     def note(name, value, **more):
         rows.append(dict(name=name, samples_per_second=round(value, 1), **more))
         print(f'[{time.perf_counter() - t0:5.1f}s] {name:44}{value:9.1f} samples/s' + ''.join(f'  {k} {v}' for k, v in more.items()), flush=True)
+        save()
+
+    def save():
+        if not a.out: return
+        gpu = torch.cuda.get_device_name() if device.type == 'cuda' else None
+        Path(a.out).write_text(json.dumps(dict(what='synthetic capture, hard links, in the page cache', size=[2048 // a.scale, 1334 // a.scale], tex_size=1024 // a.scale, batch=a.batch,
+                                               cores=len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count(), gpu=gpu, cpu=processor(), torch=torch.__version__, rows=rows), indent=1))
 
     def wanted(name): return not a.only or name.startswith(tuple(a.only.split(',')))
     try:
@@ -157,7 +165,7 @@ def main():
             print(f'copying in memory, {T} threads: {8 * 2**27 / (time.perf_counter() - t) / 1e9:.1f} GB/s', flush=True); del big
         if wanted('files'): note(f'files (PNG), {T} threads', rate(lambda: batches(raw, order(n, a.batch), device, T), a.seconds, device, 2), threads=T)
         kinds = {'pack': {}, 'pack --crop 0.05': dict(crop=.05), 'pack --max_error 2': dict(max_error=2), 'pack --jpeg 95 --max_error 2': dict(jpeg=95, max_error=2), 'pack --codec raw': dict(codec='raw')}
-        for i, (name, kw) in enumerate(kinds.items()):
+        for i, (name, kw) in enumerate(list(kinds.items())[:a.kinds]):
             if not wanted(name): continue
             t = time.perf_counter()
             p = pack(capture, root / f'pack{i}', progress=False, **kw)
@@ -167,8 +175,8 @@ def main():
             more = dict(bytes_per_sample=int(per), packed_per_second=round(n / t, 1))
             def measure(label, threads, decode, d=d, **more):
                 note(f'{label}, {threads} threads', rate(lambda: batches(d, order(n, a.batch), device, threads, decode=decode), a.seconds, device, 2), threads=threads, decoded_on=decode, **more)
-            for threads in ((1, 2, 4, 6) if i == 0 else (6,)) if on_gpu else (): measure(f'{name}, decoded on the GPU', min(threads, T), 'device', **more)
-            for threads in sorted({1, T // 2, T} if i == 0 else {T} if i in (3, 4) or not on_gpu else set()):
+            for threads in ((6, 2, 1) if i == 0 else (6,)) if on_gpu else (): measure(f'{name}, decoded on the GPU', min(threads, T), 'device', **more)
+            for threads in sorted(({T} if on_gpu else {1, T}) if i == 0 else {T} if i in (3, 4) or not on_gpu else set()):
                 if threads: measure(f'{name}, decoded by threads', threads, 'cpu', **more)
             if i == 0:
                 for file in p.shards:
@@ -182,16 +190,17 @@ def main():
                 if device.type == 'cuda':
                     for decode in ('device', 'cpu'): compute(d, n, a, device, T, note, decode)
                     measure(f'{name}, once more, decoded by threads', T, 'cpu')
-                    measure(f'{name}, once more, decoded on the GPU', 6, 'device')
             shutil.rmtree(p.root)
     finally: shutil.rmtree(root, ignore_errors=True)
     first = next((r['samples_per_second'] for r in rows if r['name'].startswith('release')), None)
     print(f'\n{"":46}samples/s   times the release')
     for r in rows: print(f'{r["name"]:44}{r["samples_per_second"]:11.1f}' + (f'{r["samples_per_second"] / first:12.1f}' if first else ''))
-    if a.out:
-        gpu = torch.cuda.get_device_name() if device.type == 'cuda' else None
-        Path(a.out).write_text(json.dumps(dict(what='synthetic capture, hard links, in the page cache', size=[2048 // a.scale, 1334 // a.scale], tex_size=1024 // a.scale, batch=a.batch, cores=len(os.sched_getaffinity(0)),
-                                               gpu=gpu, cpu=platform.processor() or platform.machine(), torch=torch.__version__, rows=rows), indent=1))
+
+
+def processor():
+    "The processor's name"
+    try: return next(l.split(':')[1].strip() for l in open('/proc/cpuinfo') if l.startswith('model name'))
+    except (OSError, StopIteration): return platform.processor() or platform.machine()
 
 
 def compute(d, n, a, device, threads, note, decode, step_ms=10.):

@@ -672,6 +672,7 @@ def batches(
     cuda = device.type == 'cuda'
     if cuda and device.index is None: device = torch.device('cuda', torch.cuda.current_device())
     if decode not in ('auto', 'cpu', 'device'): raise ValueError(f"decode is 'auto', 'cpu' or 'device', not {decode!r}")
+    if decode == 'device' and not decodable(dataset): raise ValueError("decode='device' needs Triton, and a dataset of a pack with codec 'blocks' at the packed sizes")
     if decode == 'device' or decode == 'auto' and cuda and decodable(dataset):
         yield from _device_batches(dataset, todo, device, min(threads or 6, 6), ahead)
         return
@@ -844,10 +845,10 @@ class _Plan:
         for j, row in enumerate(self.rows.tolist()): self.frame_of[j] = first.setdefault(row, len(first))
         frames, n, u = np.array(list(first)), len(indices), len(first)
         kinds = [(MESH, frames, None), (AVERAGE, frames, None), (TEXTURE, self.rows, self.cams)] + [(PHOTO, self.rows, self.cams)]*dataset.photos
-        ids = np.concatenate([cap._where[k][r, 0 if c is None else c] for k, r, c in kinds])
-        if (ids < 0).any():
-            for k, r, c in kinds:
-                for i, row in enumerate(r): cap._where[k][row, 0 if c is None else c[i]] < 0 and cap._fail(cap._missing(k, row, -1 if c is None else c[i]))
+        parts = [cap._where[k][r, 0 if c is None else c] for k, r, c in kinds]
+        for (k, r, c), p in zip(kinds, parts):
+            if (p < 0).any(): i = int(np.argmin(p)); raise cap._missing(k, int(r[i]), -1 if c is None else int(c[i]))
+        ids = np.concatenate(parts)
         self.r, self.n, self.u = cap.records[ids], n, u
         image, box = self.r['kind'] != MESH, self.r['box'].astype(np.int64)
         photo, words = self.r['kind'] == PHOTO, _pad(self.r['size'].astype(np.int64))
@@ -892,6 +893,7 @@ class _Decoder:
         "Copy the records `part` to host memory and verify them"
         words, starts = host.view(np.uint64), host[plan.starts_at:plan.starts_at+4*int(plan.chunks.sum())].view(np.int32)
         r = plan.r
+        for i in part: self.d.capture.will_need(*(int(r[f][i]) for f in ('kind', 'row', 'cam')))
         for i in part:
             o, n, a, blocks, k = int(r['offset'][i]) + HEADER.itemsize, int(plan.words[i]), int(plan.at[i]), int(plan.blocks[i]), int(plan.first_chunk[i])
             src = self.shard(int(r['shard'][i]))[o//8:(o + n)//8]
@@ -974,7 +976,6 @@ def _device_batches(dataset, todo, device, threads, ahead):
             except BaseException as e:
                 with lock:
                     if not ready.done(): ready.set_exception(e)
-        for kind, row, cam in plan.r[['kind', 'row', 'cam']].tolist(): cap.will_need(kind, row, cam)
         for part in parts: pool.submit(run, part)
         waiting.append((ready, plan))
 
