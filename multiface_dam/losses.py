@@ -216,7 +216,7 @@ def dam_loss(
     backend: str = 'auto',                   # of the renderer
     screen: bool | None = None,              # render? None = if its weight is not 0
     reduction: str = 'mean',                 # 'none': all terms (B,)
-    keep_image: bool = False,                # the image too, where the loss could do without (on a GPU)
+    keep_image: bool | None = None,          # the image too, where the loss could do without (on a GPU)? None = where no gradient is recorded
 ) -> Losses:
     "The weighted sum of the four terms; one of weight 0 is measured, if it is cheap, but builds no graph"
     terms, image, pixel_weight, share = dict.fromkeys(('screen', 'verts', 'tex', 'kl')), None, None, None
@@ -230,6 +230,7 @@ def dam_loss(
         raise ValueError("the screen term needs `topology` and the batch's 'photo' and 'M' (CaptureDataset(photos=True)); "
                          "LossWeights.release() does without it")
     to_screen, to_tex = grad and weights.screen > 0, grad and weights.tex > 0
+    if keep_image is None: keep_image = not grad
     if not keep_image and _fused(out.tex.device, backend):
         each = lambda x: x if x is None or reduction == 'none' else x.mean()
         terms['screen'], terms['tex'], share = _fused_terms(out, batch, norm, topology, weight_mask, screen, to_screen, to_tex)
