@@ -5,13 +5,14 @@
 # %% auto #0
 __all__ = ['SIZES', 'H100', 'COLLATED', 'SAME', 'LOSSES', 'OURS', 'PACKS', 'FOUR_FRAMES', 'TABLES', 'Size', 'sphere', 'place',
            'Scene', 'Layer', 'layers', 'step_floor', 'render_floor', 'stereo_floor', 'summary', 'ticks', 'race',
-           'failed', 'peak_memory', 'search_first', 'Release', 'Nvdiffrast', 'Bench', 'with_ratio', 'our_backends',
-           'renderer_table', 'screen_rows', 'agreement_rows', 'on_grid', 'SceneRun', 'our_step', 'step_table',
-           'recorded', 'inference_table', 'script', 'loader_table', 'startup_table', 'train_table', 'scaling_table',
-           'environment', 'read_results', 'save_table', 'text_table', 'benchmark', 'pick', 'goals', 'dam_benchmark']
+           'failed', 'peak_memory', 'search_first', 'Release', 'Nvdiffrast', 'Bench', 'made_once', 'with_ratio',
+           'our_backends', 'renderer_table', 'screen_rows', 'agreement_rows', 'on_grid', 'SceneRun', 'our_step',
+           'step_table', 'recorded', 'inference_table', 'script', 'loader_table', 'startup_table', 'train_table',
+           'scaling_table', 'environment', 'read_results', 'save_table', 'text_table', 'benchmark', 'pick', 'goals',
+           'dam_benchmark']
 
 # %% ../nbs/20_benchmarks.ipynb #c58106c0
-import importlib.util, json, os, platform, statistics, sys, tempfile, time, warnings
+import importlib.util, json, os, platform, shutil, statistics, sys, tempfile, time, warnings
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -414,6 +415,21 @@ class Bench:
     only: str = 'all'                    # 'all', 'ours' or 'peers'
     seconds: float = 0.                  # for each contestant; 0: the size's
     options: dict = field(default_factory=dict)
+    began: float = field(default_factory=time.perf_counter)
+
+    def say(self, text: str):
+        "Tell what is being done, with the seconds since the beginning"
+        if self.options.get('verbose'): print(f'[{time.perf_counter() - self.began:6.1f} s] {text}', flush=True)
+
+    @contextmanager
+    def workspace(self, name: str):
+        "A folder for a table's files: kept for the next time below `scratch`, if that is given"
+        if (scratch := self.options.get('scratch')):
+            folder = Path(scratch)/f'dam_benchmark_{name}_{self.scene.size.name}'
+            folder.mkdir(parents=True, exist_ok=True)
+            yield folder
+        else:
+            with tempfile.TemporaryDirectory() as d: yield Path(d)
 
     @property
     def device(self): return self.scene.device
@@ -425,6 +441,17 @@ class Bench:
     def race(self, steps: dict, **kw):
         "`race` with this run's device and patience"
         return race(steps, self.device, self.seconds or self.scene.size.seconds, **kw)
+
+def made_once(
+    folder: Path,    # to be filled
+    make,            # called with it
+):
+    "Fill a folder, or leave it as an earlier call has filled it; half-filled ones are made anew"
+    done = folder.with_name(folder.name + '.complete')
+    if not done.exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        done.write_text(json.dumps(make(folder), default=str))
+    return json.loads(done.read_text())
 
 def with_ratio(
     rows: list,     # dicts; those with `ms` are compared
@@ -689,45 +716,50 @@ def loader_table(bench: Bench):
     "Rows of loading: samples a second of each loader, and of the training step that it feeds"
     size, device, small = bench.scene.size, bench.device, bench.scene.size.name == 'small'
     cores = bench.options.get('workers') or (len(os.sched_getaffinity(0)) if hasattr(os, 'sched_getaffinity') else os.cpu_count())
-    seconds, loader, gpu = bench.seconds or (.2 if small else 4.), script('loader'), device.type == 'cuda'
-    with tempfile.TemporaryDirectory(dir=bench.options.get('scratch')) as d:
-        files = loader.generate(Path(d)/'files', size.screen, size.tex, *((2, 1, 4) if small else (8, 2, 12)), bench.options.get('obj'))
-        sets = {'ours: files': CaptureDataset(files, raw=True)} | {who: PackedDataset(pack(files, Path(d)/str(i), progress=False, **kw), raw=True) for i, (who, kw) in enumerate(PACKS.items())} if bench.ours else {}
-        def stream(who): return batches(sets[who], loader.order(len(sets[who]), size.batch), device, cores)
-        theirs = None
+    seconds, loader, gpu, theirs = bench.seconds or (.2 if small else 3.), script('loader'), device.type == 'cuda', None
+    with bench.workspace('loader') as d:
+        made_once(d/'files', lambda f: loader.generate(f, size.screen, size.tex, *((2, 1, 4) if small else (8, 2, 12))).summary())
+        files = Capture(d/'files', cache=False)
+        bench.say(f'{len(files.samples)} synthetic samples are there')
+        def stream(data): return batches(data, loader.order(len(data), size.batch), device, cores)
         if bench.peers and bench.release:
             try:
                 theirs = loader.release_rate(bench.release.folder, files, cores, size.batch, 2*seconds)
                 yield dict(what='load', who='release', workers=cores, rate=round(theirs, 1))
             except Exception as e: yield dict(what='load', who='release', **failed(e))
-        for who, data in sets.items():
-            r = loader.rate(lambda: stream(who), seconds, device, 2)
-            on_disk = sum(data.capture.shards.values())/len(data) if hasattr(data.capture, 'shards') else None
-            yield dict(what='load', who=who, workers=cores, rate=round(r, 1), **(dict(ratio=round(r/theirs, 1)) if theirs else {}), **(dict(mb=round(on_disk/1e6, 2)) if on_disk else {}))
-        if not sets: return
-        data = sets['ours: pack']
-        scene = replace(bench.scene, topology=data.topology, verts=data.vert_mean, cameras=tuple(data.names), norm=Normalization.from_dataset(data).to(device))
-        run = SceneRun('base', scene, LOSSES['texture + screen'], 'bf16' if gpu else 'fp32')
-        step = TrainStep(run, make_optimizers(run)[0], graph=gpu)
         def trained(stream):
             with closing(stream) as it:
                 for b in it: step({**b, 'cam': b['cam'].to(device)}); run.iteration += 1; yield b
         def again(b):
             while True: yield b
-        with closing(stream('ours: pack')) as it: one = next(it)
-        bound = loader.rate(lambda: trained(again(one)), seconds, device, 2)
-        yield dict(what='disk to gradient', who='one resident batch', rate=round(bound, 1))
-        for who in sets:
-            r = loader.rate(lambda: trained(stream(who)), seconds, device, 2)
+        bound = None
+        for who, kw in {**PACKS, 'ours: files': None}.items() if bench.ours else ():
+            data = CaptureDataset(files, raw=True) if kw is None else PackedDataset(pack(files, d/f'pack {kw}', progress=False, **kw), raw=True)
+            bench.say(f'{who}: ready')
+            mb = sum(data.capture.shards.values())/len(data)/1e6 if kw is not None else None
+            r = loader.rate(lambda: stream(data), seconds, device, 2)
+            yield dict(what='load', who=who, workers=cores, rate=round(r, 1), **(dict(ratio=round(r/theirs, 1)) if theirs else {}), **(dict(mb=round(mb, 2)) if mb else {}))
+            if bound is None:
+                scene = replace(bench.scene, topology=data.topology, verts=data.vert_mean, cameras=tuple(data.names), norm=Normalization.from_dataset(data).to(device))
+                run = SceneRun('base', scene, LOSSES['texture + screen'], 'bf16' if gpu else 'fp32')
+                step = TrainStep(run, make_optimizers(run)[0], graph=gpu)
+                with closing(stream(data)) as it: one = next(it)
+                bench.say('first step: kernels are compiled, graphs recorded')
+                step({**one, 'cam': one['cam'].to(device)}); step.row()
+                bench.say('first step done')
+                bound = loader.rate(lambda: trained(again(one)), seconds, device, 2)
+                yield dict(what='disk to gradient', who='one resident batch', rate=round(bound, 1))
+            r = loader.rate(lambda: trained(stream(data)), seconds, device, 2)
             yield dict(what='disk to gradient', who=who, workers=cores, rate=round(r, 1), share=round(r/bound, 3))
 
 # %% ../nbs/20_benchmarks.ipynb #ba0615f7
 def startup_table(bench: Bench):
     "Rows of opening a capture of half a million files: seconds, and questions to the disk"
     startup, small = script('startup'), bench.scene.size.name == 'small'
-    with tempfile.TemporaryDirectory(dir=bench.options.get('scratch')) as d:
-        root = Path(d)/'capture'
-        n = startup.generate(root, *((48, 4) if small else (6400, 38)))
+    with bench.workspace('startup') as d:
+        root = d/'capture'
+        n = made_once(root, lambda f: startup.generate(f, *((48, 4) if small else (6400, 38))))
+        bench.say(f'{n:,} files are there')
         def release():
             if not hasattr(np, 'str'): np.str = str                              # it was written for numpy below 1.24
             with search_first(bench.release.folder), redirect_stdout(StringIO()):
@@ -745,22 +777,30 @@ def startup_table(bench: Bench):
             except Exception as e: yield dict(who=who, **failed(e))
 
 # %% ../nbs/20_benchmarks.ipynb #0188ebee
-FOUR_FRAMES = dict.fromkeys(['E001_Neutral_Eyes_Open', 'E008_Smile_Mouth_Closed', 'E006_Jaw_Drop_Brows_Up', 'EXP_ROM07_Facial_Expressions'], 1)
+FOUR_FRAMES = dict(segments=dict.fromkeys(['E001_Neutral_Eyes_Open', 'E008_Smile_Mouth_Closed', 'E006_Jaw_Drop_Brows_Up', 'EXP_ROM07_Facial_Expressions'], 1),
+                   cameras=tuple(list(rig_v1())[::3]), paint=1024, supersample=1)    # 13 cameras: 52 photos
 
 def train_table(bench: Bench):
     "Rows of real training runs: rate and loss curve, and bf16 against float32"
     small, o = bench.scene.size.name == 'small', bench.options
-    with tempfile.TemporaryDirectory(dir=o.get('scratch')) as d:
-        capture, d = o.get('capture'), Path(d)
+    with bench.workspace('train') as d:
+        capture = o.get('capture')
         if not capture:
-            files = synthesize(d/'files', 'tiny', progress=False) if small else synthesize(d/'files', 'paper', segments=FOUR_FRAMES, paint=1024, supersample=1, progress=False)
+            files = synthesize(d/'files', 'tiny', device=str(bench.device), progress=False) if small else synthesize(d/'files', 'paper', device=str(bench.device), progress=False, **FOUR_FRAMES)
+            bench.say('filmed')
             capture = str(pack(files, d/'pack', progress=False).root)
-        common = dict(capture=capture, device=str(bench.device), log_every=1 if small else 10, split='2' if small else 'cam1', val_every=10**9, checkpoint_every=1000, lr_decay=1., n_latent=32 if small else 256)
+            bench.say('packed')
+        common = dict(capture=capture, device=str(bench.device), log_every=1 if small else 10, split='cam1' if o.get('capture') else '3', val_every=10**9, checkpoint_every=10**9, lr_decay=1., n_latent=32 if small else 256)
         def go(name, iterations, precision='auto', **kw):
+            shutil.rmtree(d/name, ignore_errors=True)
             run = train(TrainConfig(out=str(d/name), iterations=iterations, precision=precision, **{**common, **kw}), progress=False)
+            bench.say(f'{name}: {iterations} iterations')
             return run, read_log(d/name/'log.csv')
-        n, start = o.get('iterations') or (6 if small else 1000), time.perf_counter()
-        run, log = go('run', n, weights=LossWeights(screen=1., tex=1.))
+        n = o.get('iterations') or (6 if small else 1000)
+        both = LossWeights(screen=1., tex=1.)
+        go('first', 2, weights=both)                                             # kernels are compiled
+        start = time.perf_counter()
+        run, log = go('run', n, weights=both)
         seconds, size = time.perf_counter() - start, run.config.batch_size
         a, b = log[len(log)//5], log[-1]                                         # after the recording of the graphs
         late = (b['iteration'] - a['iteration'])/(b['iteration']*size/b['samples_per_s'] - a['iteration']*size/a['samples_per_s'])*size
@@ -770,7 +810,7 @@ def train_table(bench: Bench):
         m = o.get('compare') or (4 if small else 400)
         for who, precision, seed in (('fp32', 'fp32', 0), ('bf16', 'bf16', 0), ('fp32, another seed', 'fp32', 1)):
             if precision == 'bf16' and bench.device.type != 'cuda': continue
-            run, log = go(f'{precision}{seed}', m, precision, seed=seed, **({} if o.get('capture') else dict(capture=str(d/'files'), in_memory=True)))
+            run, log = go(f'{precision}{seed}', m, precision, seed=seed, **({} if o.get('capture') else dict(capture=str(files.root), in_memory=True)))
             sets = {k.replace('_', ' '): float(f"{v['total']:.6g}") for k, v in validate(run).items()}
             yield dict(what='precision', who=who, iterations=m, loss=float(f"{np.mean([v for k, v in sets.items() if k != 'train']):.6g}"), **sets)
 
@@ -879,7 +919,7 @@ def benchmark(
     if out and Path(out).exists() and read_results(out)['size'] != size: raise ValueError(f"{out} holds results of another size; write to another file")
     if nvdiffrast and nvdiffrast != 'installed': sys.path.insert(0, str(nvdiffrast))
     scene = Scene.make(SIZES[size], dev, mesh)
-    bench = Bench(scene, Release(release) if release else None, bool(nvdiffrast), tuple(archs), only, seconds, options)
+    bench = Bench(scene, Release(release) if release else None, bool(nvdiffrast), tuple(archs), only, seconds, dict(options, verbose=verbose))
     record, result = dict(environment(dev), scene=scene.describe(), command=command), {}
     for name in tables or [t for t in TABLES if t not in ('train', 'scaling')]:
         start = time.perf_counter()
@@ -889,6 +929,7 @@ def benchmark(
             for row in TABLES[name](bench):
                 table['rows'].append(row)
                 if out: save_table(out, size, name, table)
+                bench.say(', '.join(f'{k} {v}' for k, v in row.items() if k not in ('curve', 'spread', 'n')))
         except Exception as e: table.update(failed(e))
         table['seconds'] = round(time.perf_counter() - start, 1)
         if out: save_table(out, size, name, table)
@@ -962,11 +1003,11 @@ def dam_benchmark(
     compare: int = 0,         # of its runs in float32 and bf16 (0: 400)
     workers: int = 0,         # threads and processes of the table loader (0: one a core)
     latency: float = 0.,      # of the table startup: milliseconds that each question to the disk takes longer in a second round
-    scratch: str = '',        # folder for temporary files
+    scratch: str = '',        # folder for captures and packs, which are kept for the next time; '': temporary ones
 ):
     "Measure speed and memory, beside the peers where they are given, and write the results"
     names = [f'--{k} {Path(v).name if k in ("release", "nvdiffrast", "mesh", "out", "capture") else v}' for k, v in
-             dict(size=size, release=release, nvdiffrast=nvdiffrast, mesh=mesh, archs=archs if archs != ','.join(RELEASED) else '', only=only if only != 'all' else '', capture=capture, iterations=iterations, compare=compare, workers=workers, latency=latency, out=out).items() if v]
+             dict(size=size, release=release, nvdiffrast=nvdiffrast, mesh=mesh, archs=archs if archs != ','.join(RELEASED) else '', only=only if only != 'all' else '', capture=capture, iterations=iterations, compare=compare, workers=workers, latency=latency, seconds=seconds, out=out).items() if v]
     with plain_errors():
         found = benchmark(tables or (), out or None, size, device, release or None, nvdiffrast or None, mesh or None, tuple(archs.split(',')), only, seconds,
                           command=' '.join(['dam_benchmark', *(tables or ()), *names]),
