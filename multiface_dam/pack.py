@@ -657,7 +657,71 @@ class _Slot:
         if dataset.tex_size != dataset.capture.tex_size: self.t['seen'] = empty(n, 3, T, T)
         if dataset.photos: self.t['photo'] = empty(n, *dataset.image_size, 3)
         self.a = {k: v.numpy() for k, v in self.t.items()}
-        self.copied = None   # event after the last copy from here
+
+def _in_order(todo, device, threads, ahead, begin, send):
+    """The batches of `todo`, in order. `begin(indices)` gives an item and jobs `(f, args)` that fill its host memory, for the threads; `send(item)` gives the batch, and its tensors' stream is `device`'s second one.
+    Both run in the caller's thread."""
+    cuda = device.type == 'cuda'
+    side = torch.cuda.Stream(device, priority=-1) if cuda else None     # a short job beside a long one: it goes first
+    pool, waiting, stop = ThreadPoolExecutor(threads, thread_name_prefix='batches'), deque(), threading.Event()
+
+    def start(indices):
+        item, jobs = begin([int(i) for i in indices])
+        ready, left, lock = Future(), [len(jobs)], threading.Lock()
+        def run(f, args):
+            try:
+                if not (stop.is_set() or ready.done()): f(*args)
+                with lock:
+                    left[0] -= 1
+                    if left[0] == 0 and not ready.done(): ready.set_result(None)
+            except BaseException as e:
+                with lock:
+                    if not ready.done(): ready.set_exception(e)
+        for f, args in jobs: pool.submit(run, f, args)
+        waiting.append([ready, item, None])
+
+    def dispatch(entry):
+        if entry[2] is not None: return
+        entry[0].result()          # the error of a job comes out here
+        if not cuda: entry[2] = send(entry[1]), None
+        else:
+            with torch.cuda.device(device), torch.cuda.stream(side):
+                batch, done = send(entry[1]), torch.cuda.Event()
+                done.record(side)
+            entry[2] = batch, done
+        entry[1] = None
+
+    try:
+        while True:
+            while len(waiting) < ahead and (indices := next(todo, None)) is not None: start(indices)
+            if not waiting: return
+            dispatch(first := waiting.popleft())
+            if waiting and waiting[0][0].done() and waiting[0][0].exception() is None: dispatch(waiting[0])
+            batch, done = first[2]
+            if done is not None:
+                now = torch.cuda.current_stream(device)
+                now.wait_event(done)
+                for t in batch.values(): torch.is_tensor(t) and t.record_stream(now)
+            first = done = None
+            yield batch
+    finally:
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+class _Pinned:
+    "Host memory that is used again when the copy from it is done"
+    def __init__(self, make, fits): self.make, self.fits, self.free = make, fits, deque()
+
+    def take(self, size):
+        for _ in range(len(self.free)):
+            memory, copied = self.free.popleft()
+            if self.fits(memory, size): copied.synchronize(); return memory
+        return self.make(size)
+
+    def give(self, memory):
+        "After the copies from it were started on the current stream"
+        copied = torch.cuda.Event(); copied.record()
+        self.free.append((memory, copied))
 
 def batches(
     dataset,          # `PackedDataset` or `CaptureDataset`
@@ -669,91 +733,59 @@ def batches(
 ):
     "Yield raw collated batches on `device`, in order; closing the generator stops its threads"
     device, ahead, todo = torch.device(device), max(ahead, 1), iter(index_batches)
-    cuda = device.type == 'cuda'
-    if cuda and device.index is None: device = torch.device('cuda', torch.cuda.current_device())
+    if device.type == 'cuda' and device.index is None: device = torch.device('cuda', torch.cuda.current_device())
     if decode not in ('auto', 'cpu', 'device'): raise ValueError(f"decode is 'auto', 'cpu' or 'device', not {decode!r}")
     if decode == 'device' and not decodable(dataset): raise ValueError("decode='device' needs Triton, and a dataset of a pack with codec 'blocks' at the packed sizes")
-    if decode == 'device' or decode == 'auto' and cuda and decodable(dataset):
-        yield from _device_batches(dataset, todo, device, min(threads or 6, 6), ahead)
-        return
-    side = torch.cuda.Stream(device) if cuda else None
-    free, waiting, direct, stop = deque(), deque(), getattr(dataset, 'direct', False), threading.Event()
-    pool = ThreadPoolExecutor(threads or _cores(), thread_name_prefix='batches')
+    on_device = decode == 'device' or decode == 'auto' and device.type == 'cuda' and decodable(dataset)
+    threads = min(threads or 6, 6) if on_device else threads or _cores()
+    parts = _Decoder(dataset, device, threads) if on_device else _Filler(dataset, device)
+    yield from _in_order(todo, device, threads, ahead, parts.begin, parts.send)
 
-    def frame(slot, u, samples, i, row):
+def _named(dataset, rows, cams):
+    frames = [dataset.capture.frame_list[r] for r in rows]
+    return dict(cam_idx=[dataset.names[c] for c in cams], frame=[f for _, f in frames], exp=[s for s, _ in frames])
+
+class _Filler:
+    "Batches whose pixels threads write to host memory"
+    def __init__(self, dataset, device):
+        self.d, self.device, self.cuda, self.direct = dataset, device, device.type == 'cuda', getattr(dataset, 'direct', False)
+        self.memory = _Pinned(lambda n: _Slot(dataset, n, True), lambda slot, n: len(slot.a['cam']) >= n)
+
+    def begin(self, indices):
+        d, n = self.d, len(indices)
+        slot = self.memory.take(n) if self.cuda else _Slot(d, n, False)
+        rows, cams, order = d.rows[indices].tolist(), d.cams[indices].tolist(), {}
+        for j, row in enumerate(rows): order.setdefault(row, []).append(j)
+        for u, js in enumerate(order.values()): slot.a['frame_of'][js] = u
+        slot.a['cam'][:n] = cams
+        jobs = [(self.frame, (slot, u, [(j, cams[j]) for j in js], indices[js[0]], row)) for u, (row, js) in enumerate(order.items())]
+        return (slot, n, len(order), rows, cams), jobs + [(self.view, (slot, j, indices[j], rows[j], cams[j])) for j in range(n)]
+
+    def frame(self, slot, u, samples, i, row):
         "What samples of one frame share, to row u; and their numbers"
-        if direct: verts, pose = dataset.frame_into(row, slot.a['avg_tex'][u])
-        else: slot.a['avg_tex'][u], verts, pose = dataset.read_frame(row) if dataset.memory is None else dataset.memory.frame(i)
+        d = self.d
+        if self.direct: verts, pose = d.frame_into(row, slot.a['avg_tex'][u])
+        else: slot.a['avg_tex'][u], verts, pose = d.read_frame(row) if d.memory is None else d.memory.frame(i)
         for j, cam in samples:
-            g = dataset.geometry(row, cam, verts, pose)
-            for k in ('M', 'view', 'transf'): slot.a[k][j] = g[k]
-            slot.a['aligned_verts'][j] = g['aligned_verts']
+            g = d.geometry(row, cam, verts, pose)
+            for k in ('M', 'view', 'transf', 'aligned_verts'): slot.a[k][j] = g[k]
 
-    def view(slot, j, i, row, cam):
+    def view(self, slot, j, i, row, cam):
         "Texture and photo of a sample, to row j"
-        if direct: return dataset.view_into(row, cam, slot.a['tex'][j], slot.a['photo'][j] if dataset.photos else None)
-        tex, seen, photo = dataset.read_view(row, cam) if dataset.memory is None else dataset.memory.view(i)
+        d = self.d
+        if self.direct: return d.view_into(row, cam, slot.a['tex'][j], slot.a['photo'][j] if d.photos else None)
+        tex, seen, photo = d.read_view(row, cam) if d.memory is None else d.memory.view(i)
         slot.a['tex'][j] = tex
         if seen is not None: slot.a['seen'][j] = seen
         if photo is not None: slot.a['photo'][j] = photo
 
-    def finish(slot, n, frames):
-        "The tensors on the device, and the event of their copy"
-        def gather(t, which): return t['avg_tex'] if frames == n else t['avg_tex'][which]
-        if not cuda:
-            t = {k: v[:n] for k, v in slot.t.items()}
-            return {**t, 'avg_tex': gather({'avg_tex': slot.t['avg_tex'][:frames] if frames < n else t['avg_tex']}, t['frame_of'])}, None
-        with torch.cuda.device(device), torch.cuda.stream(side):
-            t = {k: v[:frames if k == 'avg_tex' else n].to(device, non_blocking=True) for k, v in slot.t.items()}
-            t['avg_tex'] = gather(t, t['frame_of'])
-            done = torch.cuda.Event(); done.record(side)
-        slot.copied = done
-        free.append(slot)
-        return t, done
-
-    def submit(indices):
-        indices = [int(i) for i in indices]
-        n = len(indices)
-        slot = free.popleft() if free and len(free[0].a['cam']) >= n else _Slot(dataset, n, cuda)
-        if slot.copied is not None: slot.copied.synchronize()
-        rows, cams = dataset.rows[indices].tolist(), dataset.cams[indices].tolist()
-        order = {}
-        for j, row in enumerate(rows): order.setdefault(row, []).append(j)
-        for u, (row, js) in enumerate(order.items()): slot.a['frame_of'][js] = u
-        slot.a['cam'][:n] = cams
-        jobs = [(frame, (slot, u, [(j, cams[j]) for j in js], indices[js[0]], row)) for u, (row, js) in enumerate(order.items())]
-        jobs += [(view, (slot, j, indices[j], rows[j], cams[j])) for j in range(n)]
-        ready, left, lock = Future(), [len(jobs)], threading.Lock()
-        def run(f, args):
-            try:
-                if not (stop.is_set() or ready.done()): f(*args)
-                with lock: left[0] -= 1; last = left[0] == 0
-                if last and not ready.done(): ready.set_result(finish(slot, n, len(order)))
-            except BaseException as e:
-                with lock:
-                    if not ready.done(): ready.set_exception(e)
-        if hasattr(dataset.capture, 'will_need'):
-            for row in order: dataset.capture.will_need(AVERAGE, row)
-            for row, cam in zip(rows, cams): dataset.capture.will_need(TEXTURE, row, cam); dataset.photos and dataset.capture.will_need(PHOTO, row, cam)
-        for f, args in jobs: pool.submit(run, f, args)
-        names = dict(cam_idx=[dataset.names[c] for c in cams], frame=[dataset.capture.frame_list[r][1] for r in rows], exp=[dataset.capture.frame_list[r][0] for r in rows])
-        waiting.append((ready, names))
-
-    try:
-        while True:
-            while len(waiting) < ahead and (indices := next(todo, None)) is not None: submit(indices)
-            if not waiting: return
-            ready, names = waiting.popleft()
-            tensors, done = ready.result()
-            if done is not None:
-                now = torch.cuda.current_stream(device)
-                now.wait_event(done)
-                for t in tensors.values(): t.record_stream(now)
-            tensors.pop('frame_of')
-            yield {**tensors, **names}
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+    def send(self, item):
+        slot, n, frames, rows, cams = item
+        t = {k: v[:frames if k == 'avg_tex' else n] for k, v in slot.t.items()}
+        if self.cuda: t = {k: v.to(self.device, non_blocking=True) for k, v in t.items()}; self.memory.give(slot)
+        frame_of = t.pop('frame_of')
+        if frames < n: t['avg_tex'] = t['avg_tex'][frame_of]
+        return {**t, **_named(self.d, rows, cams)}
 
 # %% ../nbs/01a_pack.ipynb #231fa25d
 def _triton(f): return triton.jit(f) if triton else f
@@ -874,16 +906,43 @@ class _Plan:
         self.table = np.stack([self.blocks, self.at, self.at + _pad(self.blocks, 8), self.first_chunk, z_at, h, w, out, np.where(photo, 3*W, T), self.r['e']], 1).astype(np.int64)[image]
 
 class _Decoder:
-    "Memory and kernels of `_device_batches` on one device"
-    def __init__(self, dataset, device):
-        self.d, self.device, self.side = dataset, device, torch.cuda.Stream(device) if device.type == 'cuda' else None
+    "Batches of which threads copy and verify the coded records, and the device decodes them"
+    def __init__(self, dataset, device, threads=1):
+        self.d, self.device, self.cuda, self.threads = dataset, device, device.type == 'cuda', threads
         self.coded = self.z = torch.empty(0, dtype=torch.uint8, device=device)
         self.vert_mean = torch.as_tensor(dataset.vert_mean, device=device)
         self.vert_std = torch.full((), float(np.float32(dataset.vert_std)), device=device)
         c = dataset.resized
         self.K, self.R, self.t, self.centers = (np.stack([getattr(x, k) for x in c]) for k in ('K', 'R', 't', 'center'))
-        self.lock, self.words = threading.Lock(), {}
-        if self.side is not None: self.side.wait_stream(torch.cuda.current_stream(device))
+        self.words = {}
+        self.memory = _Pinned(lambda n: torch.empty(_pad(n*5//4, 64), dtype=torch.uint8, pin_memory=self.cuda), lambda t, n: t.numel() >= n)
+        if self.cuda:
+            self.warm_up()
+            torch.cuda.current_stream(device).synchronize()   # what was made here is used on another stream
+
+    def warm_up(self):
+        "Compile the kernels, on one block of zeros"
+        coded = torch.zeros(4096, dtype=torch.uint8, device=self.device)
+        table = torch.zeros(_TABLE, dtype=torch.int64, device=self.device); table[0] = table[5] = 1; table[6] = table[8] = 64
+        z, out, starts = torch.empty_like(coded), torch.empty_like(coded), torch.zeros(16, dtype=torch.int32, device=self.device)
+        with torch.cuda.device(self.device): self.launch(coded, table, starts, z, out, 1, 1, 64)
+
+    def launch(self, coded, table, starts, z, out, images, chunks, widest):
+        "Both kernels: coded bytes, to residuals in z, to pixels in out"
+        whole = lambda t: t[:t.numel()//4*4].view(torch.int32)
+        _unpack_kernel[(chunks, images)](coded, whole(coded), table, starts, whole(z), _TABLE, _CHUNK, num_warps=2)
+        _columns_kernel[(triton.cdiv(widest, 256), images)](z, out, table, _TABLE, 32, 256, num_warps=8)
+
+    def begin(self, indices):
+        plan = _Plan(self.d, np.asarray(indices, np.int64))
+        host = self.memory.take(plan.bytes)
+        n = 2*self.threads
+        return (plan, host), [(self.stage, (plan, host.numpy(), range(i, len(plan.r), n))) for i in range(min(n, len(plan.r)))]
+
+    def send(self, item):
+        plan, host = item
+        self.numbers(plan, host.numpy())
+        return {**self.decode(plan, host), **_named(self.d, plan.rows.tolist(), plan.cams.tolist())}
 
     def shard(self, i):
         if i not in self.words: self.words[i] = np.frombuffer(self.d.capture._shard(i), np.uint64)
@@ -914,22 +973,18 @@ class _Decoder:
         host[plan.table_at:plan.table_at+plan.table.nbytes] = plan.table.view(np.uint8).ravel()
 
     def decode(self, plan, host):
-        "The batch on the device, from pinned memory; and the event of the copy"
+        "The tensors of a batch, from its coded bytes in host memory"
         d, n, u, T, V = self.d, plan.n, plan.u, self.d.tex_size, self.d.capture.n_verts
         if self.coded.numel() < plan.bytes: self.coded = torch.empty(_pad(plan.bytes*5//4, 64), dtype=torch.uint8, device=self.device)
         if self.z.numel() < plan.z_bytes: self.z = torch.empty(plan.z_bytes, dtype=torch.uint8, device=self.device)
-        coded, copied = self.coded, None
+        coded = self.coded
         coded[:plan.bytes].copy_(host[:plan.bytes], non_blocking=True)
-        if self.side is not None: copied = torch.cuda.Event(); copied.record(self.side)
+        if self.cuda: self.memory.give(host)
         out = torch.empty(plan.out_bytes, dtype=torch.uint8, device=self.device)
         if not plan.whole: out[plan.photo_at:].zero_()
-        images = len(plan.table)
         table = coded[plan.table_at:plan.table_at+plan.table.nbytes].view(torch.int64)
         starts = coded[plan.starts_at:plan.starts_at+4*int(plan.chunks.sum())].view(torch.int32)
-        whole32 = coded[:coded.numel()//4*4].view(torch.int32)
-        if images and plan.z_bytes:
-            _unpack_kernel[(int(plan.chunks.max()), images)](coded, whole32, table, starts, self.z[:self.z.numel()//4*4].view(torch.int32), _TABLE, _CHUNK, num_warps=4)
-            _columns_kernel[(triton.cdiv(int(plan.table[:, 6].max()), _C), images)](self.z, out, table, _TABLE, _R, _C, num_warps=4)
+        self.launch(coded, table, starts, self.z, out, len(plan.table), int(plan.chunks.max()), int(plan.table[:, 6].max()))
         at = plan.numbers_at
         ints = coded[at:at+16*n].view(torch.int64)
         floats = coded[at+16*n:at+16*n+108*n].view(torch.float32).clone()
@@ -941,59 +996,7 @@ class _Decoder:
         if u < n: avg, verts = avg[frame_of], verts[frame_of]
         t = dict(avg_tex=avg, tex=out[plan.tex_at:plan.tex_at+n*3*T*T].view(n, 3, T, T), aligned_verts=verts, M=floats[:12*n].view(n, 3, 4), view=floats[24*n:].view(n, 3), transf=floats[12*n:24*n].view(n, 3, 4), cam=cam)
         if d.photos: t['photo'] = out[plan.photo_at:].view(n, *d.image_size, 3)
-        return t, copied
-
-_R, _C = 32, 128   # rows and columns of a program's tile
-
-def _device_batches(dataset, todo, device, threads, ahead):
-    "`batches` with the decoding on the device"
-    decoder, cap, cuda = _Decoder(dataset, device), dataset.capture, device.type == 'cuda'
-    pool, free, waiting, stop = ThreadPoolExecutor(threads, thread_name_prefix='batches'), deque(), deque(), threading.Event()
-
-    def submit(indices):
-        plan = _Plan(dataset, np.asarray(indices, np.int64))
-        slot = free.popleft() if free else [torch.empty(0, dtype=torch.uint8), None]     # pinned memory; event of the copy from it
-        if slot[1] is not None: slot[1].synchronize()
-        if slot[0].numel() < plan.bytes: slot[0] = torch.empty(_pad(plan.bytes*5//4, 64), dtype=torch.uint8, pin_memory=cuda)
-        host, parts = slot[0].numpy(), [range(i, len(plan.r), 2*threads) for i in range(min(2*threads, len(plan.r)))]
-        ready, left, lock = Future(), [len(parts)], threading.Lock()
-
-        def finish():
-            decoder.numbers(plan, host)
-            if not cuda:
-                with decoder.lock: return (*decoder.decode(plan, slot[0]), None)
-            with decoder.lock, torch.cuda.device(device), torch.cuda.stream(decoder.side):
-                t, slot[1] = decoder.decode(plan, slot[0])
-                done = torch.cuda.Event(); done.record(decoder.side)
-            free.append(slot)
-            return t, slot[1], done
-
-        def run(part):
-            try:
-                if not (stop.is_set() or ready.done()): decoder.stage(plan, host, part)
-                with lock: left[0] -= 1; last = left[0] == 0
-                if last and not ready.done(): ready.set_result(finish())
-            except BaseException as e:
-                with lock:
-                    if not ready.done(): ready.set_exception(e)
-        for part in parts: pool.submit(run, part)
-        waiting.append((ready, plan))
-
-    try:
-        while True:
-            while len(waiting) < ahead and (indices := next(todo, None)) is not None: submit(indices)
-            if not waiting: return
-            ready, plan = waiting.popleft()
-            tensors, _, done = ready.result()
-            if done is not None:
-                now = torch.cuda.current_stream(device)
-                now.wait_event(done)
-                for t in tensors.values(): t.record_stream(now)
-            frames = [cap.frame_list[r] for r in plan.rows.tolist()]
-            yield {**tensors, 'cam_idx': [dataset.names[c] for c in plan.cams.tolist()], 'frame': [f for _, f in frames], 'exp': [s for s, _ in frames]}
-    finally:
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        return t
 
 # %% ../nbs/01a_pack.ipynb #9ceadc1c
 def _agree(
