@@ -8,8 +8,8 @@ __all__ = ['SIZES', 'H100', 'COLLATED', 'SAME', 'LOSSES', 'OURS', 'PACKS', 'FOUR
            'failed', 'peak_memory', 'search_first', 'Release', 'Nvdiffrast', 'Bench', 'made_once', 'with_ratio',
            'our_backends', 'renderer_table', 'screen_rows', 'agreement_rows', 'on_grid', 'SceneRun', 'our_step',
            'step_table', 'recorded', 'inference_table', 'script', 'loader_table', 'startup_table', 'train_table',
-           'scaling_table', 'environment', 'read_results', 'save_table', 'text_table', 'benchmark', 'pick', 'goals',
-           'dam_benchmark']
+           'scaling_table', 'environment', 'read_results', 'joined', 'save_table', 'text_table', 'benchmark', 'pick',
+           'goals', 'dam_benchmark']
 
 # %% ../nbs/20_benchmarks.ipynb #c58106c0
 import importlib.util, json, os, platform, shutil, statistics, sys, tempfile, time, warnings
@@ -21,7 +21,7 @@ from pathlib import Path
 
 import numpy as np, torch
 import torch.nn.functional as F
-from fastcore.script import call_parse, Param
+from fastcore.script import call_parse, Param, store_true
 
 from .geometry import FormatError, Topology, atomic_path, plain_errors, projection_matrix, read_krt, read_obj, read_verts, rig_v1
 from .data import Capture, CaptureDataset
@@ -869,6 +869,18 @@ def read_results(path) -> dict:
         raise FormatError(f'{path}: expected results of dam_benchmark, format 1; write to another file')
     return found
 
+def joined(
+    old: dict,     # a table
+    new: dict,     # the same table, other rows of it
+) -> dict:
+    "`new` with those rows of `old` that it has not measured itself; only tables of one device, one set of versions and one scene are joined"
+    for k in ('device', 'versions', 'scene'):
+        if old.get(k) != new[k]: raise ValueError(f'{k} is {new[k]} here and {old.get(k)} in the table that rows shall be added to; write to another file')
+    key = lambda r: tuple(r.get(k) for k in ('what', 'arch', 'losses', 'who', 'gpus', 'batch'))
+    mine = {key(r) for r in new['rows']}
+    rest = [r for r in old['rows'] if key(r) not in mine]
+    return dict(new, rows=rest + new['rows'], command=f"{old['command']}; {new['command']}" if rest else new['command'])
+
 def save_table(
     path,
     size: str,       # a file holds tables of one size only
@@ -905,6 +917,7 @@ def benchmark(
     seconds: float = 0.,      # for each contestant; 0: the size's
     command: str = '',        # for the record
     verbose: bool = True,     # print
+    add: bool = False,        # keep the rows that `out` holds and that are not measured now?
     **options,                # of single tables
 ) -> dict:                    # name → table
     "Measure tables; one that fails is recorded with its error and does not stop the others"
@@ -923,16 +936,19 @@ def benchmark(
     record, result = dict(environment(dev), scene=scene.describe(), command=command), {}
     for name in tables or [t for t in TABLES if t not in ('train', 'scaling')]:
         start = time.perf_counter()
+        old = read_results(out)['tables'].get(name) if add and out and Path(out).exists() else None
+        if old: joined(old, dict(record, rows=[]))                               # refused now, not after minutes
+        keep = lambda: save_table(out, size, name, joined(old, table) if old else table) if out else None
         table = result[name] = dict(what=TABLES[name].__doc__, **record, date=datetime.now(timezone.utc).isoformat(timespec='seconds'), rows=[])
         say(f'\n{name}: {TABLES[name].__doc__}', flush=True)
         try:
             for row in TABLES[name](bench):
                 table['rows'].append(row)
-                if out: save_table(out, size, name, table)
+                keep()
                 bench.say(', '.join(f'{k} {v}' for k, v in row.items() if k not in ('curve', 'spread', 'n')))
         except Exception as e: table.update(failed(e))
         table['seconds'] = round(time.perf_counter() - start, 1)
-        if out: save_table(out, size, name, table)
+        keep()
         if dev.type == 'cuda': torch.cuda.empty_cache()
         say(text_table(table['rows']) or '(no rows)', *[f'FAILED: {e}' for e in [table.get('error')] if e], f"({table['seconds']} s)", sep='\n', flush=True)
     return result
@@ -998,6 +1014,7 @@ def dam_benchmark(
     archs: str = 'base,non,res,bilinear,warp', # architectures, separated by commas
     only: str = 'all',        # all, ours or peers
     seconds: float = 0.,      # that each contestant is timed (0: the size's)
+    add: store_true = False,  # keep rows of these tables that OUT holds and that are not measured now (same device and versions)
     capture: str = '',        # of the table train; a small synthetic one if not given
     iterations: int = 0,      # of the table train (0: 1000)
     compare: int = 0,         # of its runs in float32 and bf16 (0: 400)
@@ -1010,7 +1027,7 @@ def dam_benchmark(
              dict(size=size, release=release, nvdiffrast=nvdiffrast, mesh=mesh, archs=archs if archs != ','.join(RELEASED) else '', only=only if only != 'all' else '', capture=capture, iterations=iterations, compare=compare, workers=workers, latency=latency, seconds=seconds, out=out).items() if v]
     with plain_errors():
         found = benchmark(tables or (), out or None, size, device, release or None, nvdiffrast or None, mesh or None, tuple(archs.split(',')), only, seconds,
-                          command=' '.join(['dam_benchmark', *(tables or ()), *names]),
+                          command=' '.join(['dam_benchmark', *(tables or ()), *names]), add=add,
                           capture=capture or None, iterations=iterations, compare=compare, workers=workers, latency=latency, scratch=scratch or None)
     if size == 'paper' and not int(os.environ.get('RANK', 0)): print('\n' + text_table([dict(g, met={True: 'met', False: 'MISSED', None: '-'}[g['met']]) for g in goals(found)]))
     if out and not int(os.environ.get('RANK', 0)): print(f'\nresults: {out}')
