@@ -182,7 +182,7 @@ def _edges_at(e, col, row, ok):
     return a0, a1, a2, 1 / (a0 + a1 + a2)
 
 @_jit
-def _decode_kernel(keys, edges, tri, bary, n_faces, height, width, LOW: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+def _decode_kernel(keys, edges, tri, bary, n_faces, height, width, LOW: tl.constexpr, BARY: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
     "Triangle (B,H,W) and barycentrics (B,H,W,3) of each pixel; one program is a tile of pixels."
     b = tl.program_id(1).to(tl.int64)
     _, _, col, row, at, ok = _pixels(height, width, TH, TW)
@@ -190,9 +190,10 @@ def _decode_kernel(keys, edges, tri, bary, n_faces, height, width, LOW: tl.const
     low = (tl.load(keys + at, ok, 0) & LOW).to(tl.int32)
     hit = low > 0
     tl.store(tri + at, tl.where(hit, LOW - low, -1), ok)
-    a0, a1, a2, r = _edges_at(edges + 16 * (b * n_faces + LOW - low), col, row, hit)
-    r = tl.where(hit, r, 0.)
-    _store3(bary + 3 * at, (a0 * r).to(tl.float32), (a1 * r).to(tl.float32), (a2 * r).to(tl.float32), ok)
+    if BARY:
+        a0, a1, a2, r = _edges_at(edges + 16 * (b * n_faces + LOW - low), col, row, hit)
+        r = tl.where(hit, r, 0.)
+        _store3(bary + 3 * at, (a0 * r).to(tl.float32), (a1 * r).to(tl.float32), (a2 * r).to(tl.float32), ok)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #4fa25f27
 @_jit
@@ -278,59 +279,41 @@ def _bary_backward_kernel(edges, box, tri, grad, sums, n_faces, height, width, T
     _add_to_triangles(sums + 12 * b * n_faces, box + 4 * b * n_faces, f, hit, left, top, col, row, (g0 - mean) * w, (g1 - mean) * w, (g2 - mean) * w)
 
 @_jit
-def _shade_kernel(planes, keys, tex, image, mask, tri, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
-                  LOW: tl.constexpr, TRI: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
-    "Texture at each pixel into image (B,C,H,W), 0 where empty; coverage (B,1,H,W); triangles (B,H,W) for the way back."
+def _shade_kernel(planes, tri, tex, image, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width, TH: tl.constexpr, TW: tl.constexpr):
+    "Texture at each pixel into image (B,C,H,W), 0 where empty."
     b = tl.program_id(1).to(tl.int64)
     _, _, col, row, at, ok = _pixels(height, width, TH, TW)
-    pixels = height * width
-    low = tl.load(keys + 2 * (b * pixels + at), ok, 0) & LOW                       # the lower half of the key
-    hit = low > 0
-    tl.store(mask + b * pixels + at, hit.to(tl.float32), ok)
-    if TRI: tl.store(tri + b * pixels + at, tl.where(hit, LOW - low, -1), ok)
-    u, v, fx, fy, _, _, _, _ = _where_in_texture(planes, b * n_faces + LOW - low, col, row, rows, cols, hit)
-    tex, image, texel, c = tex + b * stride_b, image + b * channels * pixels, v * stride_y + u * stride_x, 0
+    f = tl.load(tri + b * height * width + at, ok, -1)
+    u, v, fx, fy, _, _, _, _ = _where_in_texture(planes, b * n_faces + f, col, row, rows, cols, f >= 0)
+    tex, image, texel, c = tex + b * stride_b, image + b * channels * height * width, v * stride_y + u * stride_x, 0
     while c < channels:
-        value, _, _ = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, hit)
-        tl.store(image + c * pixels + at, value, ok)
+        value, _, _ = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, f >= 0)
+        tl.store(image + c * height * width + at, value, ok)
         c += 1
-
-@_jit
-def _channel(tex, grad, texel, to_right, to_upper, fx, fy, gu, gv, ok, TO_VERTS: tl.constexpr):
-    "Gradient to one channel of the image; `gu`, `gv` with its part of the gradients by the texel coordinates."
-    g = tl.load(grad, ok, 0)
-    if TO_VERTS:
-        _, du, dv = _sample(tex, texel, to_right, to_upper, fx, fy, ok)
-        gu += g * du
-        gv += g * dv
-    return g, gu, gv
 
 @_jit
 def _shade_backward_kernel(planes, box, tri, tex, grad, grad_tex, sums, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
                            TO_TEX: tl.constexpr, TO_VERTS: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
-    "Gradients to texture (B,C/4,T,T,4) and planes (B,F,12) of that to the image (B,C,H,W)."
+    "Gradients to texture (B,C,T,T) and planes (B,F,12) of that to the image (B,C,H,W)."
     b = tl.program_id(1).to(tl.int64)
     left, top, col, row, at, ok = _pixels(height, width, TH, TW)
-    pixels = height * width
-    f = tl.load(tri + b * pixels + at, ok, -1)
+    f = tl.load(tri + b * height * width + at, ok, -1)
     hit = f >= 0
     u, v, fx, fy, rx, ry, X, Y = _where_in_texture(planes, b * n_faces + f, col, row, rows, cols, hit)
-    tex, grad, texel, gu, gv, c = tex + b * stride_b, grad + b * channels * pixels + at, v * stride_y + u * stride_x, fx * 0, fx * 0, 0
-    groups, four = (channels + 3) // 4, tl.arange(0, 4)[None, :]
+    tex, grad, texel, gu, gv, c = tex + b * stride_b, grad + b * channels * height * width + at, v * stride_y + u * stride_x, fx * 0, fx * 0, 0
     while c < channels:
-        t, g = tex + c * stride_c, grad + c * pixels
-        g0, gu, gv = _channel(t, g, texel, stride_x, stride_y, fx, fy, gu, gv, hit, TO_VERTS)
-        g1, gu, gv = _channel(t + stride_c, g + pixels, texel, stride_x, stride_y, fx, fy, gu, gv, hit & (c + 1 < channels), TO_VERTS)
-        g2, gu, gv = _channel(t + 2 * stride_c, g + 2 * pixels, texel, stride_x, stride_y, fx, fy, gu, gv, hit & (c + 2 < channels), TO_VERTS)
-        g3, gu, gv = _channel(t + 3 * stride_c, g + 3 * pixels, texel, stride_x, stride_y, fx, fy, gu, gv, hit & (c + 3 < channels), TO_VERTS)
+        g = tl.load(grad + c * height * width, hit, 0)
+        if TO_VERTS:
+            _, du, dv = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, hit)
+            gu += g * du
+            gv += g * dv
         if TO_TEX:
-            g4, all4 = tl.reshape(tl.join(tl.join(g0, g2), tl.join(g1, g3)), [TH * TW, 4]), hit[:, None] & (four < 4)
-            to = grad_tex + 4 * (b * groups + c // 4) * rows * cols + ((4 * (v * cols + u))[:, None] + four)
-            tl.atomic_add(to, g4 * ((1 - fx) * (1 - fy))[:, None], all4, sem='relaxed')
-            tl.atomic_add(to + 4, g4 * (fx * (1 - fy))[:, None], all4, sem='relaxed')
-            tl.atomic_add(to + 4 * cols, g4 * ((1 - fx) * fy)[:, None], all4, sem='relaxed')
-            tl.atomic_add(to + 4 * cols + 4, g4 * (fx * fy)[:, None], all4, sem='relaxed')
-        c += 4
+            to = grad_tex + ((b * channels + c) * rows + v) * cols + u
+            tl.atomic_add(to, g * (1 - fx) * (1 - fy), hit, sem='relaxed')
+            tl.atomic_add(to + 1, g * fx * (1 - fy), hit, sem='relaxed')
+            tl.atomic_add(to + cols, g * (1 - fx) * fy, hit, sem='relaxed')
+            tl.atomic_add(to + cols + 1, g * fx * fy, hit, sem='relaxed')
+        c += 1
     if TO_VERTS:
         gu, gv = gu * rx, gv * ry
         _add_to_triangles(sums + 12 * b * n_faces, box + 4 * b * n_faces, f, hit, left, top, col, row, gu, gv, -(gu * X + gv * Y))
@@ -425,7 +408,7 @@ def _topology_on(topology: Topology, n_verts: int, rows: int, cols: int, device:
 
 # %% ../nbs/02a_renderer_gpu.ipynb #36cb9ef2
 _VISIBLE_TILE, _TILE = (8, 8), (8, 8)      # rows and columns of pixels that one warp looks at together
-_VALUE_TILE, _VALUE_WARPS = (8, 32), 4     # without gradients there are no sums over triangles, and warps may work together
+_VALUE_TILE, _VALUE_WARPS = (8, 8), 1      # the same where no gradient is asked for
 _SET_UP = 32                               # triangles of a program
 
 class _Triangles:
@@ -451,13 +434,13 @@ class _Triangles:
         "Programs for one tile of pixels each."
         return -(-self.size[0] // tile[0]) * -(-self.size[1] // tile[1]), self.grid[1] if items is None else items
 
-    def decode(self) -> tuple[torch.Tensor, torch.Tensor]:
+    def decode(self, bary: bool) -> tuple[torch.Tensor, torch.Tensor]:
         "tri (B,H,W) int32, bary (B,H,W,3)"
         keys = self.keys()
         tri = torch.empty_like(keys, dtype=torch.int32)
-        bary = self.verts.new_empty(*tri.shape, 3)
-        _decode_kernel[self.tiles()](keys, self.edges, tri, bary, self.grid[0], *self.size, LOW=self.low, TH=8, TW=32, num_warps=4)
-        return tri, bary
+        out = self.verts.new_empty(*tri.shape, 3) if bary else self.verts
+        _decode_kernel[self.tiles()](keys, self.edges, tri, out, self.grid[0], *self.size, LOW=self.low, BARY=bary, TH=8, TW=32, num_warps=4)
+        return tri, out
 
     def vertex_gradients(self, sums, scale=None, to_M=False) -> tuple:
         "Gradients to verts (B,V,3) and M (B,3,4) of those to the planes (B,F,12), times scale (B,)."
@@ -467,7 +450,7 @@ class _Triangles:
                                              corner_grads, V, n_faces, UV=self.corners is not None, BLOCK=64, num_warps=2)
         if scale is None: scale = torch.ones(B, device=sums.device)
         _vertex_kernel[-(-V // 64), B](corner_grads, self.table, self.M, scale, grad_p, grad_verts, V, n_faces, self.table.shape[1], BLOCK=64, num_warps=2)
-        return grad_verts, torch.cat([grad_p.mT @ self.verts.double(), grad_p.sum(1)[..., None]], -1).to(self.M.dtype) if to_M else None
+        return grad_verts, torch.cat([(grad_p[..., None] * self.verts.double()[:, :, None]).sum(1), grad_p.sum(1)[..., None]], -1).to(self.M.dtype) if to_M else None
 
 # %% ../nbs/02a_renderer_gpu.ipynb #15a48746
 class _Rasterize(torch.autograd.Function):
@@ -475,7 +458,7 @@ class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx, verts, M, faces, size):
         ctx.triangles = triangles = _Triangles(verts, M, size, *_faces_on(faces.tobytes(), verts.shape[1], verts.device))
-        tri, bary = triangles.decode()
+        tri, bary = triangles.decode(True)
         ctx.save_for_backward(tri)
         ctx.mark_non_differentiable(tri)
         return tri, bary
@@ -496,15 +479,14 @@ def triton_rasterize(verts, faces, M, size):
 class _Render(torch.autograd.Function):
     "verts (B,V,3), M (B,3,4), tex (B,C,T,T) -> image (B,C,H,W), mask (B,1,H,W)."
     @staticmethod
-    def forward(ctx, verts, M, tex, topology, size, grad):
+    def forward(ctx, verts, M, tex, topology, size):
         B, C, rows, cols = tex.shape
         ctx.triangles = t = _Triangles(verts, M, size, *_topology_on(topology, verts.shape[1], rows, cols, verts.device))
-        keys, back = t.keys(), grad and any(ctx.needs_input_grad[:3])
-        image, mask = verts.new_empty(B, C, *size), verts.new_empty(B, 1, *size)
-        tri = torch.empty_like(keys, dtype=torch.int32) if back else t.box
-        _shade_kernel[t.tiles(_VALUE_TILE)](t.planes, keys.view(torch.int32), tex, image, mask, tri, C, *tex.stride(), rows, cols, t.grid[0], *size,
-                                            LOW=t.low, TRI=back, TH=_VALUE_TILE[0], TW=_VALUE_TILE[1], num_warps=_VALUE_WARPS)
-        if back: ctx.save_for_backward(tex, tri)
+        tri, _ = t.decode(False)
+        ctx.save_for_backward(tex, tri)
+        image = verts.new_empty(B, C, *size)
+        _shade_kernel[t.tiles()](t.planes, tri, tex, image, C, *tex.stride(), rows, cols, t.grid[0], *size, TH=8, TW=32, num_warps=4)
+        mask = (tri >= 0)[:, None].to(verts.dtype)
         ctx.mark_non_differentiable(mask)
         return image, mask
 
@@ -514,16 +496,15 @@ class _Render(torch.autograd.Function):
         t, (tex, tri), (to_verts, to_M, to_tex) = ctx.triangles, ctx.saved_tensors, ctx.needs_input_grad[:3]
         B, C, rows, cols = tex.shape
         grad, sums = grad.contiguous(), t.verts.new_zeros(B, t.grid[0], 12)
-        buffer = t.verts.new_zeros(B, -(-C // 4), rows * cols, 4) if to_tex else grad
-        _shade_backward_kernel[t.tiles(_TILE)](t.planes, t.box, tri, tex, grad, buffer, sums, C, *tex.stride(), rows, cols, t.grid[0], *t.size,
+        grad_tex = torch.zeros(tex.shape, device=tex.device) if to_tex else None
+        _shade_backward_kernel[t.tiles(_TILE)](t.planes, t.box, tri, tex, grad, grad_tex if to_tex else grad, sums, C, *tex.stride(), rows, cols, t.grid[0], *t.size,
                                                TO_TEX=to_tex, TO_VERTS=to_verts or to_M, TH=_TILE[0], TW=_TILE[1], num_warps=1)
-        grad_tex = buffer.movedim(3, 2).reshape(B, -1, rows, cols)[:, :C].contiguous() if to_tex else None
-        if not (to_verts or to_M): return None, None, grad_tex, *[None] * 3
-        return *t.vertex_gradients(sums, to_M=to_M), grad_tex, *[None] * 3
+        if not (to_verts or to_M): return None, None, grad_tex, None, None
+        return *t.vertex_gradients(sums, to_M=to_M), grad_tex, None, None
 
 def triton_render(verts, tex, topology, M, size):
     "`renderer.render` of checked arguments."
-    with torch.cuda.device_of(verts): return _Render.apply(verts, M, tex.expand(-1, -1, *(max(n, 2) for n in tex.shape[2:])), topology, size, torch.is_grad_enabled())
+    with torch.cuda.device_of(verts): return _Render.apply(verts, M, tex.expand(-1, -1, *(max(n, 2) for n in tex.shape[2:])), topology, size)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #d6e98388
 @_jit
