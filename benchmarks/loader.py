@@ -15,7 +15,7 @@ from pathlib import Path
 
 import cv2, numpy as np, torch
 
-from multiface_dam.data import (Capture, CaptureDataset, TEXTURES, Statistics, photo_path, texture_path, topology_path, transform_path, verts_path,
+from multiface_dam.data import (Capture, CaptureDataset, Statistics, photo_path, texture_path, topology_path, transform_path, verts_path,
                                 write_frame_list, write_mesh, write_photo, write_statistics, write_texture)
 from multiface_dam.geometry import Camera, Topology, look_at, read_obj, write_krt
 from multiface_dam.pack import PackedDataset, batches, decodable, pack

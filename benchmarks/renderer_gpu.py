@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np, torch, torch.nn.functional as F
 sys.path.insert(0, str(Path(__file__).parent))
 from multiface_dam import renderer as R, renderer_gpu as G
-from multiface_dam.geometry import Topology, projection_matrix, read_krt, read_obj, read_verts, rig_v1
+from multiface_dam.geometry import projection_matrix, read_krt, read_obj, read_verts, rig_v1
 from renderer_cpu import place
 parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
 for name in ('obj', 'bin', 'krt', 'out'): parser.add_argument(f'--{name}', required=True)

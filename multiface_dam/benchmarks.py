@@ -29,7 +29,7 @@ from .pack import PackedDataset, batches, pack
 from .synthetic import synthesize
 from .renderer import available_backends, barycentrics, interpolate, rasterize, render, sample_texture
 from .vae import ModelConfig, Output
-from .architectures import ARCHITECTURES, RELEASED, WARP_CHANNELS, architecture, build_model
+from .architectures import RELEASED, WARP_CHANNELS, architecture, build_model
 from .losses import LossWeights, Normalization, dam_loss, denormalize_texture, denormalize_verts
 from .training import Run, TrainConfig, TrainStep, World, all_processes, make_optimizers, pick_device, read_log, train, validate
 

@@ -8,11 +8,9 @@ __all__ = ['AVERAGE', 'MESH', 'TEXTURE', 'PHOTO', 'KINDS', 'RAW', 'BLOCKS', 'JPE
            'face_box', 'pack', 'batches', 'decodable', 'summary_of', 'dam_pack']
 
 # %% ../nbs/01a_pack.ipynb #68972fdd
-import json, mmap, os, shutil, threading, time, zipfile, zlib
+import json, mmap, os, shutil, threading, zipfile, zlib
 from collections import deque
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
-from functools import cached_property
 from pathlib import Path
 import cv2, numba, numpy as np, torch
 from fastcore.script import call_parse, store_true
@@ -961,7 +959,7 @@ class _Decoder:
 
     def numbers(self, plan, host):
         "M, view, transf, cam and which frame, for all samples of a batch, to host memory"
-        n, V = plan.n, self.d.capture.n_verts
+        V = self.d.capture.n_verts
         pose = np.stack([host[a+_pad(12*V, 8):a+_pad(12*V, 8)+96].view(np.float64).reshape(3, 4) for a in plan.at[:plan.u].tolist()])[plan.frame_of]
         world = self.R[plan.cams] @ pose
         world[:, :, 3] += self.t[plan.cams]

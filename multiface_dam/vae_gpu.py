@@ -16,7 +16,7 @@ from torch import Tensor
 try: import triton, triton.language as tl
 except ImportError: triton = None    # no wheel for this system, or a CPU-only installation: nothing here is used
 
-from .vae import SLOPE, Conv2dWN, ConvTranspose2dWN, DownLayer, UpLayer
+from .vae import SLOPE, Conv2dWN, ConvTranspose2dWN, DownLayer
 
 # %% ../nbs/04a_vae_gpu.ipynb #734dfd85
 def _jit(f):
