@@ -6,10 +6,10 @@
 __all__ = ['BASE_URL', 'CAPTURES', 'KINDS', 'PRESETS', 'SLOWEST', 'MOST_MEMBERS', 'DownloadConfig', 'read_config', 'Archive',
            'parse_name', 'read_index', 'read_checksums', 'DownloadError', 'NoRoom', 'Stopped', 'Again', 'Patience',
            'persist', 'open_url', 'get_page', 'size_of', 'fetch', 'members_of', 'unpack', 'read_events', 'Journal',
-           'nice', 'Plan', 'plan', 'Report', 'download', 'dam_download']
+           'nice', 'listing', 'Plan', 'plan', 'Report', 'download', 'dam_download']
 
 # %% ../nbs/12_download.ipynb #cfbb1591
-import difflib, errno, fnmatch, filecmp, hashlib, http.client, json, os, random, re, shutil, ssl, tarfile, threading, time, unicodedata
+import difflib, errno, filecmp, fnmatch, hashlib, http.client, json, os, random, re, shutil, ssl, sys, tarfile, threading, time, unicodedata
 import urllib.error, urllib.parse, urllib.request
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
@@ -97,6 +97,16 @@ class Archive:
     md5: str = None      # None: CHECKSUM does not tell
     url: str = ''
 
+    @property
+    def capture(self) -> str:
+        "The folder of its capture"
+        return CAPTURES.get(self.entity, self.entity)
+
+    @property
+    def place(self) -> str:
+        "Where in the capture its files belong; '': at the top"
+        return self.name.replace('--', '/', 1).removesuffix('.tar').removesuffix(f'_cam{self.camera}') + '/' if self.segment else 'audio/' if self.kind == 'audio' else ''
+
 def parse_name(
     entity: str, # whose
     name: str    # of a file on the server
@@ -159,10 +169,10 @@ class Again(DownloadError):
 class Patience:
     "How long to wait for what"
     timeout: float = 60      # seconds without a byte, after which a connection is given up
-    retries: int = 8         # failures in a row without a new byte, after which an archive is given up
+    retries: int = 8         # failures since the last new byte, after which an archive is given up
     first: float = 1         # seconds to wait after the first failure; doubles with every one
     longest: float = 300     # most seconds between two tries
-    outage: float = 86_400   # seconds for which a server that does not answer at all is waited for
+    outage: float = 86_400   # seconds for which a server that cannot be reached is waited for
     corrupt: int = 3         # downloads with a wrong checksum, after which an archive is given up
 
     def pause(self, tries: int, e: Again) -> float: # seconds
@@ -200,18 +210,22 @@ def _retry_after(headers):
     except (ValueError, TypeError, OverflowError): return None
 
 @contextmanager
-def _network():
+def _network(answered=True):
     "Within it, whatever the network does is `Again` or `DownloadError`"
     try: yield
     except DownloadError: raise
     except urllib.error.HTTPError as e:
         e.close()
-        if e.code in (408, 425, 429) or e.code >= 500: raise Again(f'HTTP {e.code} {e.reason}', after=_retry_after(e.headers)) from None
-        raise DownloadError(f'HTTP {e.code} {e.reason}') from None
+        if e.code in (408, 425, 429) or e.code >= 500: raise Again(f'HTTP {e.code} {_printable(e.reason)}', after=_retry_after(e.headers)) from None
+        raise DownloadError(f'HTTP {e.code} {_printable(e.reason)}') from None
     except (OSError, http.client.HTTPException) as e:
         why = getattr(e, 'reason', e)
         if isinstance(why, ssl.SSLCertVerificationError): raise DownloadError(f'{why}') from None
-        raise Again(f'{type(why).__name__}: {why}', answered=False) from None
+        raise Again(f'{type(why).__name__}: {_printable(why)}', answered=answered or isinstance(e, http.client.HTTPException)) from None
+
+def _printable(text): return ''.join(c if c.isprintable() else '?' for c in str(text))   # what a server says ends on a terminal
+
+def _number(text): return int(text) if re.fullmatch(r'\d{1,18}', text or '', re.A) else None
 
 def open_url(
     url: str,
@@ -222,36 +236,46 @@ def open_url(
 ):
     "The server's answer; a failure is `Again` or `DownloadError`"
     request = urllib.request.Request(url, headers={'User-Agent': 'multiface_dam', 'Accept-Encoding': 'identity', **headers}, method=method)
-    with _network():
+    with _network(answered=False):
         try: r = urllib.request.urlopen(request, timeout=timeout)
         except urllib.error.HTTPError as e:
             if e.code not in also: raise
             r = e
-    if url.startswith('https:') and not r.url.startswith('https:'): r.close(); raise DownloadError(f'{url}: redirected to {r.url}, which is not encrypted')
+    if not r.url.startswith(('https:',) if url.startswith('https:') else ('https:', 'http:')):
+        r.close()
+        raise DownloadError(f'{url}: expected HTTP, encrypted if it was so before, found a redirection to {_printable(r.url)}')
     return r
 
-def get_page(url: str, patience: Patience) -> str:
+def get_page(
+    url: str,
+    patience: Patience,
+    told=lambda e, wait: None # is told of every failure and the wait after it, seconds
+) -> str:
     "The text of a page"
     def step():
         with open_url(url, timeout=patience.timeout) as r, _network():
             data = r.read(_PAGE + 1)
-            if len(data) > _PAGE: raise DownloadError(f'{url}: expected a page of at most {_PAGE:,} bytes, found more')
+            if len(data) > _PAGE: raise DownloadError(f'expected a page of at most {_PAGE:,} bytes, found more')
             if (r.headers.get('Content-Length') or str(len(data))) != str(len(data)): raise Again(f'cut off after {len(data)} bytes')
         return data.decode('utf-8', 'replace')
-    try: return persist(step, patience)
+    try: return persist(step, patience, told=told)
+    except Again as e: raise Again(f'{url}: {e}', answered=e.answered) from None
     except DownloadError as e: raise DownloadError(f'{url}: {e}') from None
 
 _PAGE = 2**26 # most bytes of a page; the largest index names 24,000 archives in 6 MB
 
-def size_of(url: str, patience: Patience) -> int: # bytes; None: the server does not tell
+def size_of(
+    url: str,
+    patience: Patience,
+    stop=None # an Event that ends it
+) -> int:     # bytes; None: the server does not tell
     "The size of a file on the server: asked with HEAD, or for its first byte where HEAD is refused"
     def step():
         with open_url(url, method='HEAD', timeout=patience.timeout, also=(400, 403, 405, 501)) as r:
-            if r.status < 400 and (n := r.headers.get('Content-Length')): return int(n)
+            if r.status < 400 and (n := _number(r.headers.get('Content-Length'))) is not None: return n
         with open_url(url, {'Range': 'bytes=0-0'}, timeout=patience.timeout, also=(416,)) as r:
-            n = r.headers.get('Content-Length') if r.status == 200 else r.headers.get('Content-Range', '').rpartition('/')[2]
-            return int(n) if n and n.isdigit() else None
-    return persist(step, patience)
+            return _number(r.headers.get('Content-Length') if r.status == 200 else r.headers.get('Content-Range', '').rpartition('/')[2])
+    return persist(step, patience, stop)
 
 # %% ../nbs/12_download.ipynb #2b515a67
 SLOWEST = 1024 # bytes a second, over the time limit of a read
@@ -285,7 +309,7 @@ def fetch(
         nonlocal have, best
         if have and have == known.get('size'): return
         headers = {'Range': f'bytes={have}-'} if have else {}
-        if have and (known.get('etag') or 'W/').startswith('"'): headers['If-Range'] = known['etag']
+        if have and (known.get('etag') or '').startswith('"'): headers['If-Range'] = known['etag']
         with open_url(url, headers, timeout=patience.timeout, also=(416,)) as r:
             etag, told = r.headers.get('ETag'), r.headers.get('Content-Range', '')
             if r.status == 416:
@@ -298,8 +322,7 @@ def fetch(
                 known.update(size=int(m[3]), etag=etag)
             else:
                 if have: on_event(event='anew', have=0); restart()
-                n = r.headers.get('Content-Length')
-                known.update(size=int(n) if n and n.isdigit() else None, etag=etag)
+                known.update(size=_number(r.headers.get('Content-Length')), etag=etag)
             on_event(state='partial', have=have, **known)
             clock, mark = time.monotonic(), have
             with open(part, 'ab') as f:
@@ -316,7 +339,7 @@ def fetch(
             if md5 is None: raise DownloadError('the server tells no size and CHECKSUM no MD5: nothing says when the file is whole')
             known['size'] = have
         if have < known['size']: raise Again(f'the connection ended at byte {have:,} of {known["size"]:,}')
-        if have > known['size']: n = have; restart(); raise Again(f'{n:,} bytes came of {known["size"]:,}')
+        if have > known['size']: restart(); raise Again('more bytes came than the file has: starts anew', after=0)
 
     for _ in range(patience.corrupt):
         persist(step, patience, stop, lambda: best, lambda e, wait: on_event(event='waits', why=str(e), have=have, wait=round(wait, 3)))
@@ -328,8 +351,8 @@ def fetch(
     part.unlink()
     raise DownloadError(f'expected MD5 {md5} as CHECKSUM has it, found {found}, in {patience.corrupt} downloads: the file on the server is damaged or is another')
 
-# %% ../nbs/12_download.ipynb #8cb36d63
-MOST_MEMBERS = 2_000_000 # files and folders of one archive
+# %% ../nbs/12_download.ipynb #0608a5f0
+MOST_MEMBERS = 1_000_000 # files and folders of one archive
 _CAPTURE = re.compile(r'm--\d{8}--\d{4}--(\w[\w-]*)--GHS', re.A)
 
 def members_of(
@@ -375,13 +398,14 @@ def unpack(
     folder,           # of the capture
     stage,            # a folder on the same disk, for what is on its way
     entity: str='',   # whose archive it should be
+    place: str='',    # where in the capture its files belong
     lock=nullcontext(), # held while files are moved
     stop=None         # an Event that ends it
-) -> tuple:           # files, bytes
+) -> dict:            # files, bytes, elsewhere: how many files are not in their place
     "Unpack an archive into a capture, every file whole or not at all"
     folder, stage = Path(folder), Path(stage)
     shutil.rmtree(stage, ignore_errors=True)
-    files = total = 0
+    done = dict(files=0, bytes=0, elsewhere=0)
     try: tar = tarfile.open(archive, 'r:')
     except tarfile.TarError as e: raise FormatError.at(archive, 'a tar archive, not compressed', f'{e}', 'nothing of it was unpacked; report it to those who publish it') from None
     try:
@@ -396,14 +420,14 @@ def unpack(
                 with tar.extractfile(m) as src, open(path, 'xb') as f:
                     shutil.copyfileobj(src, f, 2**20)
                     f.flush(); os.fsync(f.fileno())
-                files, total = files + 1, total + m.size
+                for k, n in dict(files=1, bytes=m.size, elsewhere=not '/'.join(names).startswith(place)).items(): done[k] += n
         with lock:
             if clash := next(_clashes(stage, folder), None):
                 raise FormatError.at(clash, f'what {Path(archive).name} holds, or no such file', 'another content', 'it was not overwritten; remove it if the archive is to be believed')
             folder.mkdir(parents=True, exist_ok=True)
             _move(stage, folder)
     finally: shutil.rmtree(stage, ignore_errors=True)
-    return files, total
+    return done
 
 def _clashes(new: Path, old: Path):
     "Paths in `old` that `new` cannot be moved to"
@@ -473,6 +497,29 @@ def nice(n: float) -> str:
     else: unit = 'TB'
     return f'{n:,.0f} {unit}' if unit == 'bytes' else f'{n:,.1f} {unit}'
 
+def listing(
+    config: DownloadConfig,
+    entity: str,            # whose archives
+    patience: Patience=Patience(),
+    told=lambda e, wait: None # is told of failures to get the pages
+) -> tuple:                 # archives, names of files that are none
+    "What the server has of a person"
+    root = f'{config.base_url}/{entity}'
+    try:
+        index = read_index(get_page(f'{root}/index.html', patience, told))
+        try: sums = read_checksums(get_page(f'{root}/CHECKSUM', patience, told))
+        except Again: raise
+        except DownloadError: sums = {}                    # none there
+    except FormatError as e: raise FormatError(f'{root}: {e}; check base_url and the entity') from None
+    except Again: raise
+    except DownloadError as e: raise DownloadError(f'{e}; is {entity} one of {", ".join(CAPTURES)}?') from None
+    archives, odd = [], []
+    for name, size in index.items():
+        if a := parse_name(entity, name): archives.append(replace(a, size=size, md5=sums.get(name), url=f'{root}/{urllib.parse.quote(name)}'))
+        elif name not in ('CHECKSUM', 'index.html'): odd.append(f'{entity}/{name!a}')
+    if not archives: raise FormatError(f'{root}/index.html: expected links to archives, found none of {len(index)}; check base_url and the entity')
+    return archives, odd
+
 @dataclass
 class Plan:
     "What is to be downloaded, and what of it is there"
@@ -530,46 +577,43 @@ def plan(
 ) -> Plan:
     "Ask the server what there is and how large it is"
     dest, patience = Path(dest), replace(patience, outage=0)   # somebody may be looking on
-    states = journal or Journal(dest/'.download'/'state.jsonl')
-    archives, odd, listed = [], [], []
-    for entity in config.entities:
-        root = f'{config.base_url}/{entity}'
-        try: index, sums = read_index(get_page(f'{root}/index.html', patience)), read_checksums(get_page(f'{root}/CHECKSUM', patience))
-        except FormatError as e: raise FormatError(f'{root}: {e}; check base_url and the entity') from None
-        except DownloadError as e:
-            if '404' in str(e) or '403' in str(e): raise DownloadError(f'{e}; is {entity} one of {", ".join(CAPTURES)}?') from None
-            raise
-        found = []
-        for name, size in index.items():
-            if a := parse_name(entity, name): found.append(replace(a, size=size, md5=sums.get(name), url=f'{root}/{urllib.parse.quote(name)}'))
-            elif name not in ('CHECKSUM', 'index.html'): odd.append(f'{entity}/{name}')
-        if not found: raise FormatError(f'{root}/index.html: expected links to archives, found none of {len(index)}; check base_url and the entity')
-        listed += found
-    archives = [a for a in listed if config.wants(a.kind, a.segment)]
-    if not archives: raise DownloadError(f'none of the {len(listed):,} archives is asked for; check entities and expressions. ' + ' '.join(_missed(config, listed, 5)))
+    states, stop, listed, odd = journal or Journal(dest/'.download'/'state.jsonl'), threading.Event(), [], []
+    def told(e, wait):
+        if progress: tqdm.write(f'{e}; again in {wait:.0f} s', file=sys.stderr)
     def size(a):
-        if a.size is None and (n := states[a.url].get('size')) is not None: return replace(a, size=n)
         if a.size is not None: return a
-        try: return replace(a, size=size_of(a.url, patience))
+        try: return replace(a, size=states[a.url].get('size') or size_of(a.url, patience, stop))
         except DownloadError as e:
-            if isinstance(e, Again): raise DownloadError(f'{a.url}: {e}') from None
-            return a                                   # not there: the run will say so
-    missing = sum(a.size is None for a in archives)
-    with ThreadPoolExecutor(16) as pool:
-        sized = []
-        for a in tqdm(pool.map(size, archives), total=len(archives), desc='sizes', disable=not progress or not missing, **_calm()): sized.append(a)
-    if journal: journal.add(*(dict(url=a.url, size=a.size) for a in sized if a.size is not None and 'size' not in states[a.url]))
-    done = {a.url for a in sized if states[a.url].get('state') == 'unpacked'}
-    there = {a.url: n for a in sized if a.url not in done and (n := _bytes_at(_part(dest, a)))}
+            if isinstance(e, Again) and not e.answered: raise DownloadError(f'{a.url}: {e}') from None
+            return a                                           # the run will find out
+    for entity in config.entities:
+        found, others = listing(config, entity, patience, told)
+        listed += found; odd += others
+    wanted = {k: config.wants(*k) for k in {(a.kind, a.segment) for a in listed}}
+    archives, notes = [a for a in listed if wanted[a.kind, a.segment]], _missed(config, listed)
+    if not archives: raise DownloadError(' '.join([f'none of the {len(listed):,} archives is asked for; check entities, expressions and kinds.', *notes[:5]]))
+    pool = ThreadPoolExecutor(16)
+    try:
+        samples = {a.entity: a for a in archives if a.size is not None}
+        for e, a in samples.items():                            # are the page's numbers sizes?
+            if size(replace(a, size=None)).size not in (a.size, None): archives = [replace(x, size=None) if x.entity == e else x for x in archives]
+        asked = sum(a.size is None for a in archives)
+        archives = list(tqdm(pool.map(size, archives), total=len(archives), desc='sizes', disable=not progress or not asked, **_calm()))
+    finally: stop.set(); pool.shutdown(wait=False, cancel_futures=True)
+    if journal: journal.add(*(dict(url=a.url, size=a.size) for a in archives if a.size is not None and states[a.url].get('size') is None))
+    done = {a.url for a in archives if states[a.url].get('state') == 'unpacked'}
+    parts = _parts(dest)
+    there = {a.url: parts[a.entity, a.name] for a in archives if a.url not in done and parts.get((a.entity, a.name))}
     place = {e: i for i, e in enumerate(config.entities)}
-    sized.sort(key=lambda a: (a.url not in there, place[a.entity], KINDS.index(a.kind), a.name))
-    notes = _missed(config, listed)
-    if n := sum(a.md5 is None and a.url not in done for a in sized): notes.append(f'{n:,} archives have no line in CHECKSUM and are refused; --unchecked takes them on their size alone')
-    if n := sum(a.size is None for a in sized): notes.append(f'{n:,} archives of unknown size are not counted')
+    archives.sort(key=lambda a: (a.url not in there, place[a.entity], KINDS.index(a.kind), a.name))
+    if n := sum(a.md5 is None and a.url not in done for a in archives): notes.append(f'{n:,} archives have no line in CHECKSUM and are refused; --unchecked takes them on their size alone')
+    if n := sum(a.size is None for a in archives): notes.append(f'{n:,} archives of unknown size are not counted')
     if odd: notes.append(f'{len(odd):,} files on the server are not archives of a known kind and are left out: {", ".join(odd[:3])}')
-    if changed := [a.name for a in sized if a.url in done and a.md5 and a.md5 != states[a.url].get('md5', a.md5)]: notes.append(f'{len(changed):,} archives have changed on the server since they were unpacked, and are not downloaded again: {", ".join(changed[:3])}')
+    if changed := [a.name for a in archives if a.url in done and a.md5 and a.md5 != states[a.url].get('md5')]: notes.append(f'{len(changed):,} archives have changed on the server since they were unpacked, and are not downloaded again: {", ".join(changed[:3])}')
+    for folder in {a.capture for a in archives if a.url in done}:
+        if not (dest/folder).is_dir(): notes.append(f'{dest/folder} was unpacked and is no longer there; without {states.path} it is downloaded again')
     parent = next(p for p in (dest.absolute(), *dest.absolute().parents) if p.exists())
-    return Plan(sized, there, done, notes, shutil.disk_usage(parent).free, workers, keep)
+    return Plan(archives, there, done, notes, shutil.disk_usage(parent).free, workers, keep)
 
 def _missed(config, listed, most=20):
     "What the names of expressions do not find, sentences"
@@ -585,11 +629,17 @@ def _missed(config, listed, most=20):
 
 def _part(dest, a): return Path(dest)/'.download'/'parts'/a.entity/a.name
 
+def _parts(dest):
+    "{(entity, name): bytes} of what is on its way; folders are listed, not asked file by file"
+    return {(p.parent.name, p.name): p.stat().st_size for p in (Path(dest)/'.download'/'parts').glob('*/*')}
+
 def _bytes_at(path):
     try: return os.path.getsize(path)
     except OSError: return 0
 
-def _calm(): return dict(mininterval=.5 if os.isatty(2) else 60)   # a log file of weeks does not want ten lines a second
+def _calm():
+    "How often a bar is drawn: a log file of weeks does not want ten lines a second"
+    return dict.fromkeys(('mininterval', 'maxinterval'), .5 if sys.stderr.isatty() or 'ipykernel' in sys.modules else 60)
 
 # %% ../nbs/12_download.ipynb #10059274
 @dataclass
@@ -599,6 +649,7 @@ class Report:
     failed: dict        # {Archive: why}
     seconds: float
     bytes: int          # that came over the network and were kept
+    elsewhere: list = field(default_factory=list) # archives with files outside of the folder that their name says
 
     @property
     def complete(self) -> bool:
@@ -609,13 +660,14 @@ class Report:
         p, n = self.plan, len(self.plan.archives) - len(self.plan.left)
         lines = [f'{n:,} of {len(p.archives):,} archives unpacked; {nice(self.bytes)} in {self.seconds:,.0f} s']
         lines += [f'failed: {a.entity}/{a.name}: {why}' for a, why in self.failed.items()]
+        if self.elsewhere: lines.append(f'note: {len(self.elsewhere):,} archives hold files outside of the folder that their name says, such as {self.elsewhere[0].name}; look at them')
         return '\n'.join(lines + ['the same command goes on with what is left']*(not self.complete))
 
 class _Run:
     "The workers of a download and what they share"
     def __init__(self, plan, dest, journal, patience, unchecked, progress):
         self.plan, self.dest, self.journal, self.patience, self.unchecked = plan, dest, journal, patience, unchecked
-        self.stop, self.lock, self.failed, self.fatal, self.bytes = threading.Event(), threading.Lock(), {}, None, 0
+        self.stop, self.lock, self.moving, self.failed, self.elsewhere, self.fatal, self.bytes = threading.Event(), threading.Lock(), threading.Lock(), {}, [], None, 0
         sizes = {a.url: a.size or 0 for a in plan.archives}
         begun = sum(sizes[u] for u in plan.unpacked) + sum(plan.there.values())
         self.bar = tqdm(total=plan.total, initial=begun, unit='B', unit_scale=True, smoothing=.05, dynamic_ncols=True, disable=not progress, **_calm())
@@ -645,10 +697,12 @@ class _Run:
                     self.count(f'{a.name}: {e["why"]}' if 'why' in e else '')
             self.room(2*(a.size or 0) - _bytes_at(part))
             known = fetch(a.url, part, a.md5, {k: known.get(k) for k in ('size', 'etag')}, self.patience, self.stop, self.came, event)
+            if a.md5 is None and a.size not in (None, known['size']): raise DownloadError(f'expected {a.size:,} bytes, found {known["size"]:,}, and no line in CHECKSUM')
             self.journal.add(dict(url=a.url, state='verified', size=known['size'], md5=a.md5))
         self.room(_bytes_at(part))
-        files, n = unpack(part, self.dest/CAPTURES.get(a.entity, a.entity), self.dest/'.download'/'unpacking'/f'{a.entity}--{a.name}', a.entity, self.lock, self.stop)
-        self.journal.add(dict(url=a.url, state='unpacked', files=files, bytes=n))
+        done = unpack(part, self.dest/a.capture, self.dest/'.download'/'unpacking'/f'{a.entity}--{a.name}', a.entity, a.place, self.moving, self.stop)
+        self.journal.add(dict(url=a.url, state='unpacked', **done))
+        if done['elsewhere']: self.elsewhere.append(a)
         self.tidy(a)
 
     def tidy(self, a):
@@ -670,6 +724,7 @@ class _Run:
             except NoRoom as e: self.end(e)
             except (DownloadError, FormatError) as e:
                 self.failed[a] = e
+                if not self.bar.disable: tqdm.write(f'failed: {a.entity}/{a.name}: {e}', file=sys.stderr)
                 try: self.journal.add(dict(url=a.url, event='failed', why=str(e)))
                 except OSError as e: self.end(e)
             except OSError as e: self.end(NoRoom(f'{self.dest}: the disk is full; make room, the same command goes on') if e.errno in (errno.ENOSPC, errno.EDQUOT) else e)
@@ -679,8 +734,9 @@ class _Run:
 
     def go(self) -> Report:
         began = time.monotonic()
+        parts = _parts(self.dest)
         for a in self.plan.archives:
-            if a.url in self.plan.unpacked: self.tidy(a)                         # killed between two steps
+            if a.url in self.plan.unpacked and (a.entity, a.name) in parts: self.tidy(a)   # killed between two steps
         shutil.rmtree(self.dest/'.download'/'unpacking', ignore_errors=True)
         todo = self.plan.left
         for _ in range(2):
@@ -699,7 +755,7 @@ class _Run:
             todo = [a for a, e in self.failed.items() if isinstance(e, Again)]   # what may have passed meanwhile
             if not todo: break
         self.bar.close()
-        return Report(self.plan, {a: str(e) for a, e in self.failed.items()}, time.monotonic() - began, self.bytes)
+        return Report(self.plan, {a: str(e) for a, e in self.failed.items()}, time.monotonic() - began, self.bytes, self.elsewhere)
 
 def download(
     config: DownloadConfig,
@@ -748,7 +804,7 @@ def dam_download(
         c = replace(c, entities=words(entities) or c.entities, expressions=words(expressions) or c.expressions, base_url=base_url or c.base_url)
         if only: c = replace(c, **{k: k in words(only) for k in KINDS})
         if dry_run: return print(plan(c, dest, workers, keep))
-        report = download(c, dest, workers, keep, unchecked, show=print)
+        report = download(c, dest, workers, keep, unchecked, show=lambda p: print(p, flush=True))
         print(report)
         if not report.complete: raise SystemExit(1)
-        print(*(f'Capture({str(Path(dest)/CAPTURES.get(e, e))!r})' for e in c.entities), sep='\n')
+        print(*(f'ready: {Path(dest)/folder}' for folder in dict.fromkeys(a.capture for a in report.plan.archives)), sep='\n')
