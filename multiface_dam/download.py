@@ -579,7 +579,7 @@ def plan(
     dest, patience = Path(dest), replace(patience, outage=0)   # somebody may be looking on
     states, stop, listed, odd = journal or Journal(dest/'.download'/'state.jsonl'), threading.Event(), [], []
     def told(e, wait):
-        if progress: tqdm.write(f'{e}; again in {wait:.0f} s', file=sys.stderr)
+        if progress: tqdm.write(f'{config.base_url}: {e}; again in {wait:.0f} s', file=sys.stderr)
     def size(a):
         if a.size is not None: return a
         try: return replace(a, size=states[a.url].get('size') or size_of(a.url, patience, stop))
@@ -606,10 +606,10 @@ def plan(
     there = {a.url: parts[a.entity, a.name] for a in archives if a.url not in done and parts.get((a.entity, a.name))}
     place = {e: i for i, e in enumerate(config.entities)}
     archives.sort(key=lambda a: (a.url not in there, place[a.entity], KINDS.index(a.kind), a.name))
-    if n := sum(a.md5 is None and a.url not in done for a in archives): notes.append(f'{n:,} archives have no line in CHECKSUM and are refused; --unchecked takes them on their size alone')
-    if n := sum(a.size is None for a in archives): notes.append(f'{n:,} archives of unknown size are not counted')
-    if odd: notes.append(f'{len(odd):,} files on the server are not archives of a known kind and are left out: {", ".join(odd[:3])}')
-    if changed := [a.name for a in archives if a.url in done and a.md5 and a.md5 != states[a.url].get('md5')]: notes.append(f'{len(changed):,} archives have changed on the server since they were unpacked, and are not downloaded again: {", ".join(changed[:3])}')
+    if n := sum(a.md5 is None and a.url not in done for a in archives): notes.append(f'archives without a line in CHECKSUM: {n:,}; they are refused, --unchecked takes them on their size alone')
+    if n := sum(a.size is None for a in archives): notes.append(f'archives of unknown size, not counted: {n:,}')
+    if odd: notes.append(f'files on the server that are no archives of a known kind, left out: {len(odd):,}, such as {", ".join(odd[:3])}')
+    if changed := [a.name for a in archives if a.url in done and a.md5 and a.md5 != states[a.url].get('md5')]: notes.append(f'archives that have changed on the server since they were unpacked, not downloaded again: {len(changed):,}, such as {", ".join(changed[:3])}')
     for folder in {a.capture for a in archives if a.url in done}:
         if not (dest/folder).is_dir(): notes.append(f'{dest/folder} was unpacked and is no longer there; without {states.path} it is downloaded again')
     parent = next(p for p in (dest.absolute(), *dest.absolute().parents) if p.exists())
@@ -660,7 +660,7 @@ class Report:
         p, n = self.plan, len(self.plan.archives) - len(self.plan.left)
         lines = [f'{n:,} of {len(p.archives):,} archives unpacked; {nice(self.bytes)} in {self.seconds:,.0f} s']
         lines += [f'failed: {a.entity}/{a.name}: {why}' for a, why in self.failed.items()]
-        if self.elsewhere: lines.append(f'note: {len(self.elsewhere):,} archives hold files outside of the folder that their name says, such as {self.elsewhere[0].name}; look at them')
+        if self.elsewhere: lines.append(f'note: archives with files outside of the folder that their name says: {len(self.elsewhere):,}, such as {self.elsewhere[0].name}; look at what they hold')
         return '\n'.join(lines + ['the same command goes on with what is left']*(not self.complete))
 
 class _Run:
