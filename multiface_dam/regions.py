@@ -323,11 +323,15 @@ def draw_landmarks(
     if window:
         for k in np.unique(topology.faces[np.unique(tri[tri >= 0])]):                             # corners of what is seen
             x, y, _ = verts[k]
-            if x0 < x < x1 and y0 < y < y1 and normals[k, 2] > 0: front.text(x, y, k, fontsize=6, ha='center', va='center')
+            if x0 < x < x1 and y0 < y < y1 and normals[k, 2] > 0: front.text(x, y, k, fontsize=6, ha='center', va='center', clip_on=True)
     front.set(xlim=(x0, x1), ylim=(y0, y1))
     return fig
 
 # %% ../nbs/02b_regions.ipynb #05323169
+def _paint_for(capture, regions, source, size):
+    try: return paint_weight_mask(capture.topology, capture.vert_mean, regions, size)
+    except ValueError as e: raise FormatError(f'{capture.root}: no face weight mask can be painted from {source}: {e}') from None
+
 def choose_mask(
     capture: Capture,
     size: int,        # T, of what is painted
@@ -339,7 +343,7 @@ def choose_mask(
     if path: return read_mask(path), str(path)
     if own.name in capture._others['root']: return read_mask(own), own.name
     regions, source = capture_landmarks(capture) if paint else ({}, '')
-    if regions: return paint_weight_mask(capture.topology, capture.vert_mean, regions, size), f'painted from {source}' if source.endswith('.json') else f'painted for {source}'
+    if regions: return _paint_for(capture, regions, source, size), f'painted from {source}' if source.endswith('.json') else f'painted for {source}'
     return np.full((size, size), 255, np.uint8), 'none, all texels count the same (landmarks.json would change that)'
 
 # %% ../nbs/02b_regions.ipynb #93cfc447
@@ -398,7 +402,7 @@ def dam_mask(
         if path.exists(): raise FileExistsError(f'{path} is there already: remove it, or choose another with --out')
         regions, source = (read_landmarks(landmarks, cap.topology), landmarks) if landmarks else capture_landmarks(cap)
         if not regions: raise MissingFileError(f'{cap.root/"landmarks.json"}: expected landmarks, found no such file, and the mesh ({cap.n_verts:,} vertices) is not one that is known; set some with nearest_verts and write_landmarks, or give --landmarks')
-        mask = paint_weight_mask(cap.topology, cap.vert_mean, regions, size or cap.tex_size)
+        mask = _paint_for(cap, regions, source, size or cap.tex_size)
         with atomic_path(preview) as tmp: draw_mask(cap, mask).savefig(tmp, dpi=110)
         write_mask(path, mask)
-    print(f'{path}: painted from {source}; picture: {preview}')
+    print(f'{path}; landmarks: {source}; picture: {preview}')
