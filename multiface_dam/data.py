@@ -6,8 +6,9 @@
 __all__ = ['TEXTURES', 'STATISTICS', 'SPLITS', 'png_size', 'check_png', 'read_png', 'write_png', 'resize_image', 'photo_path',
            'texture_path', 'verts_path', 'transform_path', 'topology_path', 'write_photo', 'write_texture',
            'write_mesh', 'read_frame_list', 'write_frame_list', 'DirectoryIndex', 'CaptureFiles', 'Capture',
-           'Statistics', 'write_statistics', 'read_statistics', 'compute_statistics', 'average_seen', 'resize_texture',
-           'CaptureDataset', 'normalise_batch', 'Split', 'spaced', 'camera_split', 'fewer']
+           'read_mask', 'write_mask', 'mask_weights', 'Statistics', 'write_statistics', 'read_statistics',
+           'compute_statistics', 'average_seen', 'resize_texture', 'CaptureDataset', 'normalise_batch', 'Split',
+           'spaced', 'camera_split', 'fewer']
 
 # %% ../nbs/01_data.ipynb #1ee73f2e
 import gzip, hashlib, html, json, os, time, zlib
@@ -419,16 +420,41 @@ def samples(self: Capture) -> list: # [(segment, frame, camera)]
     return [(*self.frame_list[r], names[c]) for r,c in zip(*self.sample_index())]
 
 # %% ../nbs/01_data.ipynb #9fe30122
+def read_mask(
+    path,                     # grey PNG, square, its first row is the top
+    what: str='a weight mask' # what it is, for messages
+) -> np.ndarray:              # (T,T) uint8, row 0 = v 0
+    "A mask that somebody painted: square, grey, not black, else `FormatError`"
+    image = read_png(path, what=what)[::-1]
+    h, w, _ = image.shape
+    if h != w or not image.any(): raise FormatError.at(path, f'a square {what.split(" ", 1)[1]} that is not black', f'{h} × {w}, greatest value {image.max()}', 'paint another, or remove it')
+    if (image != image[..., :1]).any(): raise FormatError.at(path, f'{what} in grey (255 = 1)', 'colours', 'save it as a grey PNG')
+    return image[..., 0]
+
+def write_mask(
+    path, # PNG to write
+    mask  # (T,T) uint8, row 0 = v 0
+):
+    "Write a mask as `read_mask` reads it; a reader sees all of it or nothing"
+    mask = np.asarray(mask)
+    if mask.dtype != np.uint8 or mask.ndim != 2 or mask.shape[0] != mask.shape[1] or not mask.any(): raise ValueError(f'{path}: expected a mask (T,T) uint8 that is not black, found {mask.shape} {mask.dtype}')
+    data = cv2.imencode('.png', np.ascontiguousarray(mask[::-1]))[1]
+    with atomic_path(path) as tmp: tmp.write_bytes(data)
+
+def mask_weights(
+    mask: np.ndarray, # (T',T') uint8
+    size: int         # T
+) -> np.ndarray:      # (1,T,T) float32 in [0,1]
+    "A mask as weights, 255 = 1"
+    return resize_image(mask.astype(np.float32) / 255, (size, size))[None]
+
 @patch
 def weight_mask(self: Capture,
     size: int # T
 ) -> np.ndarray: # (1,T,T) float32 in [0,1], row 0 = v 0
     "How much each texel of the face counts: face_weight_mask.png in the root (grey, its first row is the top), ones if there is none"
     if 'face_weight_mask.png' not in self._others['root']: return np.ones((1, size, size), np.float32)
-    path = self.root/'face_weight_mask.png'
-    mask = read_png(path, what='a weight mask')[::-1, :, 0]
-    if mask.shape[0] != mask.shape[1] or not mask.any(): raise FormatError.at(path, 'a square weight mask that is not black', f'{mask.shape[0]} × {mask.shape[1]}, greatest value {mask.max()}', 'paint another, or remove it')
-    return resize_image(mask.astype(np.float32) / 255, (size, size))[None]
+    return mask_weights(read_mask(self.root/'face_weight_mask.png'), size)
 
 # %% ../nbs/01_data.ipynb #dcb9f069
 STATISTICS = ('tex_mean.png', 'tex_var.txt', 'vert_mean.bin', 'vert_var.txt')

@@ -16,8 +16,9 @@ from fastcore.script import call_parse
 from tqdm.auto import tqdm
 from .geometry import Camera, Topology, atomic_path, look_at, plain_errors, projection_matrix, rig_v1, vertex_normals, write_krt
 from .data import (STATISTICS, Capture, compute_statistics, photo_path, texture_path, transform_path, verts_path, write_frame_list, write_mesh,
-    write_photo, write_texture)
+    write_mask, write_photo, write_texture)
 from .renderer import interpolate, rasterize, unwrap_texture
+from .regions import paint_verts, uv_raster
 
 # %% auto #0
 __all__ = ['ASSETS', 'PARTS', 'TONGUE', 'EXPRESSIONS', 'VISEMES', 'WRINKLES', 'ROUGHNESS', 'F0', 'RIG_DISTANCE', 'EXPOSURE',
@@ -565,21 +566,6 @@ def _solid_noise(rng, pos: np.ndarray, normal: np.ndarray, wavelength: float) ->
 
 _step = lambda x, a, b: _ease(np.clip((x - a) / (b - a), 0, 1))                  # smooth 0..1 as x goes from a to b
 
-# %% ../nbs/03_synthetic.ipynb #44427947
-def _uv_raster(uvs: np.ndarray, uv_faces: np.ndarray, size: int):
-    "Triangle (size,size) and barycentrics of each texel; texels outside all triangles take over their nearest neighbour's."
-    flat = torch.cat([torch.as_tensor(uvs).float(), torch.ones(len(uvs), 1)], 1)
-    M = torch.tensor([[[size, 0, 0, 0], [0, size, 0, 0], [0, 0, 1., 0]]])
-    tri, bary = rasterize(flat[None].double().float(), np.ascontiguousarray(uv_faces, dtype=np.int32), M, (size, size), backend='numba')
-    tri, bary = tri[0].numpy(), bary[0].numpy()
-    empty = (tri < 0).astype(np.uint8)
-    if empty.any():
-        _, label = cv2.distanceTransformWithLabels(empty, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_PIXEL)
-        source = np.zeros(label.max() + 1, int); source[label[empty == 0]] = np.where(empty.reshape(-1) == 0)[0]
-        at = source[label].reshape(-1)
-        tri, bary = tri.reshape(-1)[at].reshape(tri.shape), bary.reshape(-1, 3)[at].reshape(bary.shape)
-    return tri, bary, empty.astype(bool)
-
 # %% ../nbs/03_synthetic.ipynb #bd0abf3c
 _BOTH = lambda curves: [[(-x, y) for x, y in c] for c in curves]
 
@@ -617,7 +603,7 @@ def paint_skin(
 ) -> Skin:         # maps of T × T texels, row 0 = v 0
     "Paint a person's skin: tone, blood, freckles, moles, brows, lips, stubble, cropped hair, pores and wrinkles."
     rng, S, topo = _rng('skin', seed), size, rig.topology
-    tri, bary, hole = _uv_raster(topo.uvs, topo.uv_faces, S)
+    tri, bary, hole = uv_raster(topo.uvs, topo.uv_faces, S)
     p = rig.patch
     tracked = lambda a: np.concatenate([a[rig.skin], a[p['top']]])
     at = lambda a: np.einsum('ijkc,ijk->ijc', tracked(a)[topo.faces[tri]], bary)
@@ -891,7 +877,7 @@ class Actor:
         self.n_balls = len(tris) + 2 * len(ball_faces)
         self.uvs, self.uv_faces = uvs.to(self.device), torch.as_tensor(np.pad(_tris(uv_quads), ((0, len(self.faces) - self.n_skin), (0, 0))), device=self.device)
         self.faces_t = torch.as_tensor(self.faces, device=self.device).long()
-        tri, bary, _ = _uv_raster(uvs.numpy(), _tris(uv_quads), paint)
+        tri, bary, _ = uv_raster(uvs.numpy(), _tris(uv_quads), paint)
         self.texel_verts = self.faces_t[torch.as_tensor(tri.reshape(-1), device=self.device).long()]
         self.texel_bary = torch.as_tensor(bary.reshape(-1, 3), device=self.device)
         # what vertices look like that are not skin
@@ -1196,9 +1182,8 @@ def frames_of(preset: Preset) -> list[tuple[str, str, int, int]]:
 def face_weight_mask(rig: HeadRig, size: int) -> np.ndarray: # (T,T) uint8, row 0 = v 0
     "How much each texel matters: eyes and mouth most, then the face; ears and neck little, the back of the head least."
     topo, p = rig.topology, rig.patch
-    tri, bary, _ = _uv_raster(topo.uvs, topo.uv_faces, size)
     pos = np.concatenate([rig.verts[rig.skin], (1 - p['frac'])[:, None] * rig.verts[p['top']] + p['frac'][:, None] * rig.verts[p['low']]])
-    x, y, z = np.moveaxis(np.einsum('ijkc,ijk->ijc', pos[topo.faces[tri]], bary), -1, 0)
+    x, y, z = np.moveaxis(paint_verts(topo, pos, size), -1, 0)
     around = np.degrees(np.arctan2(np.abs(x), z + 20))
     face = (1 - _step(around, 52, 80)) * _step(y, -128, -104) * (1 - _step(y, 72, 92))
     near = lambda cx, cy, rx, ry: np.exp(-(((np.abs(x) - cx) / rx)**2 + ((y - cy) / ry)**2)**2) * (z > 0)
@@ -1272,8 +1257,7 @@ def synthesize(
     if todo or not all((dest/f).exists() for f in ('KRT', 'frame_list.txt', 'face_weight_mask.png', *STATISTICS)):
         write_krt(dest/'KRT', cameras)
         write_frame_list(dest, [m[:2] for m in moments])
-        mask = face_weight_mask(HeadRig.load(), max(p.tex_size, 128))[::-1]
-        with atomic_path(dest/'face_weight_mask.png') as tmp: tmp.write_bytes(cv2.imencode('.png', np.ascontiguousarray(mask))[1])
+        write_mask(dest/'face_weight_mask.png', face_weight_mask(HeadRig.load(), max(p.tex_size, 128)))
         compute_statistics(Capture(dest, cache=False))
     return Capture(dest)
 

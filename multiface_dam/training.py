@@ -6,10 +6,10 @@
 __all__ = ['CHECKPOINT_FORMAT', 'MAY_CHANGE', 'WHITE_BALANCE', 'TERMS', 'COMPARED', 'TrainConfig', 'steps_per_epoch',
            'epoch_batches', 'World', 'all_processes', 'check_parts', 'batch_stream', 'latent_noise', 'pick_device',
            'Run', 'CsvLog', 'read_log', 'save_checkpoint', 'read_checkpoint', 'load_model_state', 'check_same_run',
-           'to_display', 'auto_exposure', 'predict', 'sample_sheet', 'pick_samples', 'find_not_finite',
-           'stop_not_finite', 'make_optimizers', 'on_device', 'add_gradient', 'parts', 'train_step', 'check_covered',
-           'TrainStep', 'validate', 'StopAsked', 'only_one', 'train', 'restore', 'tensorboard', 'look', 'load_run',
-           'dam_train']
+           'check_same_mask', 'to_display', 'auto_exposure', 'predict', 'sample_sheet', 'pick_samples',
+           'find_not_finite', 'stop_not_finite', 'make_optimizers', 'on_device', 'add_gradient', 'parts', 'train_step',
+           'check_covered', 'TrainStep', 'validate', 'StopAsked', 'only_one', 'train', 'restore', 'tensorboard', 'look',
+           'load_run', 'dam_train']
 
 # %% ../nbs/07_training.ipynb #39d1521e
 import copy, csv, hashlib, io, itertools, json, math, os, re, signal, sys, time, warnings
@@ -25,8 +25,9 @@ from fastcore.script import call_parse, store_true
 from tqdm import tqdm
 
 from .geometry import atomic_path, FormatError, MissingFileError, plain_errors
-from .data import Capture, CaptureDataset, Split, camera_split, fewer, normalise_batch
+from .data import Capture, CaptureDataset, Split, camera_split, fewer, mask_weights, normalise_batch, read_mask, write_mask
 from .pack import batches
+from .regions import choose_mask
 from .architectures import architecture, build_model
 from .losses import LossWeights, Normalization, dam_loss, denormalize_texture, render_output
 
@@ -45,6 +46,7 @@ class TrainConfig:
     image_size: tuple = ()              # (height, width) of photos and renders; (): the capture's
     n_latent: int = 256                 # size of the latent code
     weights: LossWeights = field(default_factory=LossWeights)
+    weight_mask: str = ''               # PNG of one's own for the face weight mask; '': what `choose_mask` finds
     iterations: int = 200_000           # optimiser steps
     batch_size: int = 16                # of a step: all processes and all parts together
     accumulate: int = 1                 # parts that a process makes of its share of a batch, one after the other: less memory
@@ -65,6 +67,7 @@ class TrainConfig:
     def __post_init__(self):
         self.capture, self.out, self.split = os.path.abspath(self.capture), str(self.out), str(self.split)
         self.test_segments, self.image_size = tuple(self.test_segments), tuple(self.image_size)
+        self.weight_mask = os.path.abspath(self.weight_mask) if self.weight_mask else ''
         if isinstance(self.weights, dict): self.weights = LossWeights(**self.weights)
         architecture(self.arch)  # raises where there is none
         if self.precision not in ('fp32', 'bf16', 'auto'): raise ValueError(f"precision is 'fp32', 'bf16' or 'auto', not {self.precision!r}")
@@ -224,10 +227,18 @@ class Run:
                                             f'{config.test_segments}:\n{self.capture.summary()}')
         self.topology, self.size = train.topology, tuple(train.image_size)
         self.norm = Normalization.from_dataset(train).to(self.device)
-        self.weight_mask = torch.as_tensor(self.capture.weight_mask(train.tex_size)).to(self.device)
+        self.mask, self.mask_source = self._choose_mask(train.tex_size)
+        self.weight_mask = torch.as_tensor(mask_weights(self.mask, train.tex_size)).to(self.device)
         torch.manual_seed(config.seed)
         self.model = build_model(config.arch, tex_size=train.tex_size, n_verts=len(train.vert_mean), n_latent=config.n_latent,
                                  cameras=tuple(self.split.train_cameras) + tuple(self.split.test_cameras)).to(self.device)
+
+    def _choose_mask(self, size):
+        "The mask (T,T) uint8 and where it is from; a run that has a checkpoint has its mask beside it"
+        begun, kept = (self.path/'last.pt').exists(), self.path/'face_weight_mask.png'
+        if begun and kept.exists(): return read_mask(kept), "the run's"
+        if begun and self.config.weight_mask: raise FormatError.at(kept, 'the face weight mask that the run was begun with', 'no such file', 'copy the whole directory of the run')
+        return choose_mask(self.capture, size, self.config.weight_mask, paint=not begun)
 
     def fingerprint(self) -> str:
         "Of what is trained on: the samples and the statistics; a capture that moved keeps it"
@@ -243,8 +254,8 @@ class Run:
         return train
 
     def describe(self) -> str:
-        "The capture, what it lacks, and how many samples each set has"
-        return self.capture.summary() + '\n' + ', '.join(f"{k.replace('_', ' ')}: {len(v):,} samples" for k, v in self.sets.items())
+        "The capture, what it lacks, how many samples each set has, and which face weight mask counts"
+        return self.capture.summary() + '\n' + ', '.join(f"{k.replace('_', ' ')}: {len(v):,} samples" for k, v in self.sets.items()) + f'\nface weight mask: {self.mask_source}'
 
     def to_device(self, batch: dict) -> dict:
         "The batch on the run's device, `cam` as the model counts cameras; to a GPU beside what it is doing"
@@ -355,13 +366,20 @@ def load_model_state(path, model, state: dict):
     except RuntimeError as e: raise FormatError(f'{path}: the weights do not fit the model of its own configuration: {e}') from e
 
 # %% ../nbs/07_training.ipynb #dbe46a00
-MAY_CHANGE = {'iterations', 'log_every', 'val_every', 'val_samples', 'checkpoint_every', 'workers', 'in_memory', 'accumulate', 'device', 'out', 'capture'}
+MAY_CHANGE = {'iterations', 'log_every', 'val_every', 'val_samples', 'checkpoint_every', 'workers', 'in_memory', 'accumulate', 'device', 'out', 'capture', 'weight_mask'}
 
 def check_same_run(path, old: dict, new: dict):
     "Raises `ValueError` where two configurations would not give the same weights"
     old = {**TrainConfig('', '').to_json(), **old}  # a run of an older version lacks what it could not choose
     differ = [f'{k}: {old.get(k)!r} there, {new[k]!r} asked' for k in new if k not in MAY_CHANGE and old.get(k) != new[k]]
     if differ: raise ValueError(f'{path} holds a run with other settings ({"; ".join(differ)}). Use another `out`, or remove it.')
+
+def check_same_mask(run: Run):
+    "Raises `ValueError` where the PNG of a run's configuration, or the capture's, is not the mask that the run goes on with"
+    size = len(run.mask)
+    now, source = choose_mask(run.capture, size, run.config.weight_mask, paint=False)
+    if source.endswith('.png') and not np.array_equal(now, run.mask):
+        raise ValueError(f'{run.path} holds a run with another face weight mask than {source} is now. Use another `out`; or go on with its own: weight_mask={run.path/"face_weight_mask.png"}')
 
 # %% ../nbs/07_training.ipynb #b6081d3d
 WHITE_BALANCE = (1.25, 1., 1.45)  # of raw captures, whose sensors see green best
@@ -742,10 +760,11 @@ def _train(config: TrainConfig, progress: bool, on_step, world: World) -> Run:
     run = Run(config)
     optimizers, scheduler = make_optimizers(run)
     previous = {}
-    if state: previous = restore(last, state, run, optimizers, scheduler)
+    if state: previous = restore(last, state, run, optimizers, scheduler); check_same_mask(run)
     world.same_([*run.model.parameters()])
     check_parts(len(run.sets['train']), config, world)
     if world.first:
+        if not state: write_mask(out/'face_weight_mask.png', run.mask)
         with atomic_path(out/'config.json') as tmp: Path(tmp).write_text(json.dumps(config.to_json(), indent=1))
     if run.iteration >= config.iterations: return run
     if world.first:
@@ -878,6 +897,7 @@ def dam_train(
     verts: float = 1.,          # weight of the vertex loss
     tex: float = 0.,            # weight of the texture loss
     kl: float = .01,            # weight of the KL term
+    weight_mask: str = '',      # grey PNG of your own for the face weight mask ('': the capture's, or one painted for its mesh)
     precision: str = 'fp32',    # fp32, bf16 or auto (bf16 on a GPU)
     seed: int = 0,              # of initial weights, batches and latent noise
     device: str = 'auto',       # auto, cpu, cuda, cuda:1, ...
