@@ -28,11 +28,11 @@ from matplotlib.ticker import LogFormatter
 
 from . import __version__
 from .geometry import atomic_path, FormatError, view_vector
-from .data import Capture, CaptureDataset, read_png, resize_image
+from .data import WHITE_BALANCE, Capture, CaptureDataset, read_png, resize_image
 from .synthetic import HeadRig
 from .losses import denormalize_verts
 from .renderer import rasterize, render
-from .training import Run, TrainConfig, WHITE_BALANCE, auto_exposure, load_run, read_checkpoint, train
+from .training import Run, TrainConfig, auto_exposure, load_run, read_checkpoint, train
 from .evaluation import SETS, ColorFit, apply_fit, loader, thin
 
 # %% ../nbs/09_quality.ipynb #0191db8f
