@@ -14,13 +14,13 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
 
-import cv2, ipywidgets as widgets, numpy as np
+import cv2, ipywidgets as widgets, numpy as np, torch
 from IPython.display import Audio
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from .geometry import FormatError, MissingFileError, angles_to_direction, direction_to_angles, look_at, projection_matrix, read_bytes, rig_focus
+from .geometry import FormatError, MissingFileError, angles_to_direction, direction_to_angles, look_at, projection_matrix, read_bytes, rig_focus, vertex_normals
 from .data import Capture, auto_exposure, resize_image, to_display
 
 # %% ../nbs/01d_look.ipynb #6f3b08c1
@@ -185,9 +185,10 @@ def _synthetic(capture): return 'Synthetic: ' if 'synthetic.json' in capture._ot
 
 def _angles(azimuth, elevation): return '' if np.isnan(azimuth) else f'{round(azimuth) + 0}°, {round(elevation) + 0}°'
 
-def _absent(ax, text='not there'):
-    "An empty place that says so"
-    ax.set_facecolor('0.93'); ax.text(.5, .5, text, ha='center', va='center', fontsize=7, color='0.4', transform=ax.transAxes)
+def _absent(ax, text='missing or damaged'):
+    "An empty place that says why"
+    ax.set_facecolor('0.93'); ax.set_box_aspect(1)
+    ax.text(.5, .5, text, ha='center', va='center', fontsize=7, color='0.4', transform=ax.transAxes)
 
 def textures(
     capture: Capture,
@@ -261,7 +262,8 @@ def draw_rig(
         u, v = b - a, c - a
         front = np.nonzero(u[:, 0] * v[:, 1] - u[:, 1] * v[:, 0] > 0)[0]
         front = front[np.argsort(-depth[topology.faces[front]].mean(1))]
-        paint = np.full((len(front), 3), .7) if colors is None else colors[front]
+        n = vertex_normals(torch.from_numpy(verts), topology.faces).numpy()[topology.faces[front]].mean(1) @ -to_eye[2, :3]
+        paint = np.repeat(np.clip(.3 + .55 * n, 0, 1)[:, None], 3, 1) if colors is None else colors[front]
         ax.add_collection(PolyCollection(xy[topology.faces[front]], facecolors=paint, edgecolors=paint, linewidths=.3, zorder=-depth.mean()))
     seen = [screen(middle[None])[0]]
     for (name, cam), c in zip(cameras.items(), centers):
@@ -275,11 +277,12 @@ def draw_rig(
         ax.add_collection(LineCollection([[apex, p] for p in corners], colors=color, linewidths=.5, alpha=.7, zorder=order - 1e-3))
         ax.add_collection(LineCollection([[*corners, corners[0]]], colors=color, linewidths=.8, zorder=order + 1e-3))
         if image is not None:
-            (l, b), (r, t) = corners.min(0), corners.max(0)
-            scale, (ih, iw) = 200 / max(r - l, t - b), image.shape[:2]
-            warp = cv2.getPerspectiveTransform(np.float32([[0, 0], [iw, 0], [iw, ih], [0, ih]]), np.float32((corners - [l, t]) * [scale, -scale]))
-            rgba = cv2.warpPerspective(np.dstack([image, np.full((ih, iw), 255, np.uint8)]), warp, (int(np.ceil((r - l) * scale)) + 1, int(np.ceil((t - b) * scale)) + 1), flags=cv2.INTER_AREA)
-            ax.imshow(rgba, extent=(l, l + rgba.shape[1] / scale, t - rgba.shape[0] / scale, t), zorder=order)
+            low, high, (ih, iw) = corners.min(0), corners.max(0), image.shape[:2]
+            scale = 200 / (high - low).max()
+            size = np.ceil((high - low) * scale).astype(int) + 1
+            warp = cv2.getPerspectiveTransform(np.float32([[0, 0], [iw, 0], [iw, ih], [0, ih]]), np.float32((corners - [low[0], high[1]]) * [scale, -scale]))
+            picture = cv2.warpPerspective(np.dstack([image, np.full((ih, iw), 255, np.uint8)]), warp, size.tolist(), flags=cv2.INTER_AREA)
+            ax.imshow(picture, extent=(low[0], low[0] + size[0] / scale, high[1] - size[1] / scale, high[1]), zorder=order)
         ax.text(*corners[2:].mean(0), name, fontsize=5.5, color=color, ha='center', va='top', zorder=order + 2e-3)
         seen.append(np.vstack([corners, apex[None]]))
     seen = np.concatenate(seen)
@@ -296,8 +299,8 @@ def _matching(capture, segment, frame):
 
 def glance(
     capture: Capture,
-    segment: str=None,   # its name; None: of the first usable frame
-    frame: str=None,     # six digits; None: the first usable one
+    segment: str=None,   # its name; None: any
+    frame: str=None,     # six digits; None: a usable one with most photos
     stand=None           # (azimuth, elevation) from where the rig is seen, degrees; None: where the head is best seen
 ) -> Figure:
     "A capture in one figure: the rig with its photos, mean and average texture, frames per segment"
@@ -514,7 +517,7 @@ class CaptureBrowser(Pane):
         order = list(places)
         def best(n): return c.has_photo[self.row[start], list(c.cameras).index(n)], -np.hypot(*places[n][:2])     # of those with a photo the one in front
         if camera not in (None, *order): raise ValueError(f'expected a camera of {c.name} ({", ".join(c.cameras)}), found {camera!r}')
-        self.faces, self.on_face = (None, None) if (t := _try(lambda: c.topology)) is None else (t.faces, _try(face_vertices, c))
+        self.faces, self.on_face = (None, None) if (t := _try(lambda: c.topology)) is None else (t.faces, mask if (mask := _try(face_vertices, c)) is not None else slice(None))
 
         self.segment = choice('Segment', [(f'{s} ({len(fs)})', s) for s, fs in self.frames.items()], 'dam-look-segment', '31em', value=start[0])
         self.frame = named(widgets.SelectionSlider(description='Frame', options=self.frames[start[0]], value=start[1], continuous_update=True, style=dict(description_width='6.5em'), layout=widgets.Layout(width='31em', margin='2px 6px 2px 2px')), 'dam-look-frame')
@@ -550,8 +553,8 @@ class CaptureBrowser(Pane):
         for w in old: w.close()
         try:
             if (c.root/'audio').is_dir(): self.sound.children = widgets.Audio(value=audio(c, s).data, autoplay=False, loop=False),
-        except MissingFileError: pass       # most segments have none
-        except FormatError as e: self.sound_note = str(e)
+        except FormatError as e:
+            if not isinstance(e, MissingFileError) or s.startswith('SEN'): self.sound_note = str(e)     # only sentences have sound
         self.show()
 
     def read(self, there: bool, what: str, reader, *key):
