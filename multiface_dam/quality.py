@@ -27,12 +27,12 @@ from matplotlib.ticker import LogFormatter
 
 from . import __version__
 from .geometry import atomic_path, FormatError, view_vector
-from .data import Capture, CaptureDataset, mask_weights, read_mask
+from .data import WHITE_BALANCE, Capture, CaptureDataset, auto_exposure, mask_weights, read_mask
 from .regions import capture_landmarks, known_landmarks, paint_regions, paint_verts
 from .synthetic import HeadRig
 from .losses import denormalize_verts
 from .renderer import render
-from .training import Run, TrainConfig, WHITE_BALANCE, auto_exposure, load_run, read_checkpoint, train
+from .training import Run, TrainConfig, load_run, read_checkpoint, train
 from .evaluation import SETS, ColorFit, apply_fit, loader, thin
 
 # %% ../nbs/09_quality.ipynb #0191db8f

@@ -1,6 +1,6 @@
-"""The explorer, used as a person would use it: in JupyterLab and as a page of its own, in a real browser.
+"""The explorer and the capture browser, used as a person would use them: in JupyterLab and as a page of its own, in a real browser.
 
-    python tests/browser.py [--shots DIR] [--only lab|page] [--notebook nbs/11_explorer.ipynb] [--failures DIR]
+    python tests/browser.py [--shots DIR] [--only look|lab|page] [--notebook nbs/11_explorer.ipynb] [--failures DIR]
 
 Starts its own servers on copies of the notebooks, with empty settings of their own; the checkout stays as it is.
 Needs playwright, jupyterlab and voila, and a Chromium or Chrome on PATH. Prints a line per check, at the end
@@ -137,9 +137,9 @@ LAYOUT = '''root => { const seen = [], bad = [], right = root.getBoundingClientR
   return bad }'''
 
 class Explorer:
-    "The explorer on a page: finds its controls by class, works them with keys and mouse, and watches what changes."
-    def __init__(self, page):
-        self.page, self.trouble, self.times, self.replies = page, [], {}, {'kernel_info_reply': 0, 'execute_reply': 0}
+    "The explorer (or the capture browser) on a page: finds its controls by class, works them with keys and mouse, and watches what changes."
+    def __init__(self, page, root='dam-explorer'):
+        self.page, self.root, self.trouble, self.times, self.replies = page, root, [], {}, {'kernel_info_reply': 0, 'execute_reply': 0}
         page.on('pageerror', lambda e: self.note('uncaught in the page', str(e)))
         page.on('console', lambda m: m.type == 'error' and self.note('console', f'{m.text} {m.location.get("url", "")}'))
         page.on('websocket', lambda ws: ws.on('framereceived', self.frame))
@@ -157,7 +157,10 @@ class Explorer:
             text = re.search(rb'"(?:evalue|text)": ?"((?:[^"\\]|\\.)*)"', data)
             self.note('kernel', (text[1] if text else data).decode(errors='replace'))
 
-    def __getitem__(self, name): return self.page.locator(f'.dam-explorer >> visible=true').first.locator(f'.dam-{name}')
+    @property
+    def box(self): return self.page.locator(f'.{self.root} >> visible=true').first
+
+    def __getitem__(self, name): return self.box.locator(f'.dam-{name}')
 
     def look(self, name): return self[name].first.evaluate(LOOK) if self[name].count() else None
 
@@ -226,14 +229,19 @@ class Explorer:
         assert at >= 0, 'the drop-down shows nothing'
         select.select_option(index=(at + 1) % len(self.choices(name)))
 
-    def shoot(self, path):
-        "A picture of the whole explorer, small enough for a README."
-        box, seen = self.page.locator('.dam-explorer >> visible=true').first, self.page.viewport_size
-        self.page.set_viewport_size(seen | {'height': max(seen['height'], round(box.bounding_box()['height']) + 60)})
+    def shoot(self, path, around=60):
+        "A picture of the whole explorer, small enough for a README; what is around it has so many pixels in height."
+        box, seen = self.box, self.page.viewport_size
+        self.page.set_viewport_size(seen | {'height': max(seen['height'], round(box.bounding_box()['height']) + around)})
         for quality in (85, 75, 60, 45, 30):
             box.screenshot(path=path, type='jpeg', quality=quality)
             if path.stat().st_size < 200_000: break
         self.page.set_viewport_size(seen)
+
+    def tidy(self):
+        "Nothing is cut, covered, or sticks out."
+        bad = self.box.evaluate(LAYOUT)
+        assert not bad, '; '.join(bad[:4]) + f' ({len(bad)} in all)'*(len(bad) > 4)
 
     def took(self, name):
         self.until(lambda: self.page.evaluate('window.damTook') is not None, 'no new picture')
@@ -271,8 +279,7 @@ def tour(x, results, where, shots=None):
         if not there: continue
         if shots: x.shoot(shots/f'explorer_{pane}.jpg')
         with results.check(f'{where}: {title}: nothing is cut or covered'):
-            bad = x.page.locator('.dam-explorer >> visible=true').first.evaluate(LAYOUT)
-            assert not bad, '; '.join(bad[:4]) + f' ({len(bad)} in all)'*(len(bad) > 4)
+            x.tidy()
         failed = results.failed
         for s, (outputs, first) in SLIDERS[pane].items():
             if results.failed > failed + 1: break
@@ -293,30 +300,89 @@ def tour(x, results, where, shots=None):
                 x.settled(SHOWN[pane], quiet=1.5)
                 x.well()
 
-def in_lab(browser, args, results, work):
-    "Opens the notebook in JupyterLab, runs all of it, takes the tour."
-    home = work/'lab'; shutil.copytree(args.notebook.parent, home/'nbs', ignore=shutil.ignore_patterns('.*'))
-    port, token, results.log = free_port(), secrets.token_hex(8), work/'lab.log'
+@contextmanager
+def lab(browser, results, work, notebook, root):
+    "JupyterLab on a copy of a notebook's folder; the notebook is opened and all of it run. Gives what can be driven, or None if it does not appear."
+    home = work/root; shutil.copytree(notebook.parent, home/'nbs', ignore=shutil.ignore_patterns('.*'))
+    port, token, results.log = free_port(), secrets.token_hex(8), work/f'{root}.log'
     command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
                f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={home}/nbs', '--LabApp.news_url=']
     with server(command, f'http://127.0.0.1:{port}/api', home, environment(home/'settings'), results.log), new_page(browser, results) as page:
-        x = Explorer(page)
-        with results.check('JupyterLab: opens the notebook'):
-            page.goto(f'http://127.0.0.1:{port}/lab/tree/{args.notebook.name}?token={token}', timeout=START*1000)
+        x = Explorer(page, root)
+        with results.check(f'JupyterLab: opens {notebook.name}'):
+            page.goto(f'http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}', timeout=START*1000)
             page.locator('.jp-NotebookPanel .jp-Cell').first.wait_for(timeout=START*1000)
             x.until(lambda: x.replies['kernel_info_reply'], 'no kernel answers', START)
             page.locator('.jp-StatusBar-Widget', has_text='| Idle').wait_for(timeout=START*1000)
         with results.check('JupyterLab: runs all cells') as remarks:
-            cells = [c for c in json.loads(args.notebook.read_text())['cells'] if c['cell_type'] == 'code' and ''.join(c['source']).strip()]
+            cells = [c for c in json.loads(notebook.read_text())['cells'] if c['cell_type'] == 'code' and ''.join(c['source']).strip()]
             remarks.append(f'{len(cells)} cells')
             page.locator('.lm-MenuBar-itemLabel', has_text=re.compile('^Run$')).click()
             page.locator('.lm-Menu-itemLabel', has_text=re.compile('^Run All Cells$')).click()
             x.until(lambda: x.replies['execute_reply'] >= len(cells), 'not every cell has ended', START)
-            x.until(lambda: page.locator('.dam-explorer').count(), 'the explorer does not appear')
+            x.until(lambda: page.locator(f'.{root}').count(), f'{root} does not appear')
             assert not page.locator('[data-mime-type="application/vnd.jupyter.error"]').count(), 'a cell ended with an error'
             x.well()
-        if page.locator('.dam-explorer').count(): tour(x, results, 'JupyterLab')
-    return x.times
+        yield x if page.locator(f'.{root}').count() else None
+
+def in_lab(browser, args, results, work):
+    "The explorer's notebook in JupyterLab: takes the tour."
+    with lab(browser, results, work, args.notebook, 'dam-explorer') as x:
+        if x: tour(x, results, 'JupyterLab')
+        return x.times if x else {}
+
+CAPTURE = """from pathlib import Path
+import wave
+from multiface_dam.synthetic import synthesize
+from multiface_dam.look import CaptureBrowser
+SMILE, SPOKEN = 'E008_Smile_Mouth_Closed', 'SEN_a_good_morrow_to_you_my_boy'
+capture = synthesize(Path('capture').absolute(), preset='tiny', photo=(512, 334), tex_size=256, supersample=1, cameras=('400029', '400042', '400059'), segments={SMILE: 2, SPOKEN: 2}, progress=False)
+(capture.root/'audio').mkdir()
+with wave.open(str(capture.root/'audio'/f'{SPOKEN}.wav'), 'wb') as w: w.setparams((1, 2, 8000, 0, 'NONE', '')); w.writeframes(bytes(16000))
+capture.photo_path(SPOKEN, '400042', capture.frames[-1][1]).write_bytes(b'damaged')
+CaptureBrowser(capture)"""
+
+def look(browser, args, results, work):
+    "A synthetic capture with a damaged photo in its browser, in JupyterLab."
+    (work/'look').mkdir()
+    notebook = work/'look'/'capture.ipynb'
+    cell = dict(cell_type='code', id='capture', execution_count=None, metadata={}, outputs=[], source=CAPTURE)
+    notebook.write_text(json.dumps(dict(cells=[cell], metadata=dict(kernelspec=dict(display_name='python3', language='python', name='python3')), nbformat=4, nbformat_minor=5)))
+    with lab(browser, results, work, notebook, 'dam-look') as x:
+        if not x: return {}
+        shown = ('look-photo', 'look-texture', 'look-average', 'look-info')
+        with results.check('capture browser: photo, textures and numbers are shown; nothing is cut or covered'):
+            for n in shown[:3]: x.until(lambda: x[n].first.evaluate(DRAWN), f'dam-{n} shows no picture')
+            assert 'azimuth' in x.look('look-info') and 'Missing' not in x.look('look-info')
+            x.tidy(); x.well()
+            x.shoot(args.shots/'look_browser.jpg', 260)
+        with results.check('capture browser: frame by mouse and keys') as remarks:
+            x.changes(lambda: x.slide('look-frame', timed='look-photo'), shown); remarks.append(x.took('look'))
+            x.changes(lambda: x.drag('look-frame'), shown)
+        with results.check('capture browser: toggles by mouse and space bar'):
+            def toggle(n): x[f'look-{n}-on'].first.press(' ')
+            x.changes(lambda: x['look-mesh-on'].first.click(), ('look-photo',)); x.changes(lambda: toggle('mesh'), ('look-photo',))
+            for n in ('photo', 'zoom'): x.changes(lambda: toggle(n), ('look-photo',)); x.changes(lambda: toggle(n), ('look-photo',))
+            for n in ('texture', 'average'):
+                toggle(n); x.until(lambda: not x[f'look-{n}'].first.is_visible(), f'dam-look-{n} stays'); toggle(n); x.until(lambda: x[f'look-{n}'].first.evaluate(DRAWN), f'dam-look-{n} does not come back')
+            x.well()
+        with results.check('capture browser: camera and segment by drop-down and button'):
+            x.changes(lambda: x.choose_next('look-camera'), ('look-photo', 'look-texture', 'look-info'))
+            x.changes(lambda: x['look-camera-next'].first.click(), ('look-photo', 'look-texture', 'look-info'))
+            assert not x['look-sound'].locator('audio').count()
+            x.changes(lambda: x.choose_next('look-segment'), shown)
+            x['look-sound'].locator('audio').wait_for()
+            x.well()
+        with results.check('capture browser: a damaged photo is named in its place, the rest is shown'):
+            x['look-camera'].locator('select').select_option('400042')
+            if '2 of 2' not in x.look('look-info'): x.changes(lambda: x['look-frame-next'].first.click(), ('look-info',))
+            n = x['look-frame'].locator('.widget-readout').inner_text()
+            x.until(lambda: f'400042/{n}.png' in x['look-photo'].inner_text(), 'the photo is not named')
+            assert 'Missing' in x.look('look-info') and not x['look-photo'].locator('img').is_visible() and x['look-texture'].first.evaluate(DRAWN)
+            x.tidy(); x.well()
+            x.changes(lambda: x['look-frame-previous'].first.click(), ('look-photo',))
+            assert x['look-photo'].first.evaluate(DRAWN) and 'Missing' not in x.look('look-info')
+        return x.times
 
 def as_page(browser, args, results, work):
     "Serves the explorer as a page of its own, takes the tour."
@@ -349,7 +415,7 @@ def chromium():
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--shots', type=Path, help='directory for pictures of the panes (default: a temporary one)')
-    p.add_argument('--only', choices=('lab', 'page'), help='one of the two instead of both')
+    p.add_argument('--only', choices=('look', 'lab', 'page'), help='one of the three instead of all')
     p.add_argument('--notebook', type=Path, default=REPO/'nbs/11_explorer.ipynb')
     p.add_argument('--page', default='dam_explore --port {port} --no_browser', help='command that serves the page')
     p.add_argument('--failures', type=Path, default=Path(tempfile.gettempdir())/'explorer_failures', help='what is kept when a check fails')
@@ -362,14 +428,14 @@ def main():
         args.shots = (args.shots or work/'shots').resolve(); args.shots.mkdir(parents=True, exist_ok=True)
         browser = driver.chromium.launch(executable_path=chromium(), timeout=60_000)
         try:
-            for name, visit in dict(lab=in_lab, page=as_page).items():
+            for name, visit in dict(look=look, lab=in_lab, page=as_page).items():
                 if args.only in (None, name):
                     try: times = visit(browser, args, results, work)
                     except (OSError, BrowserError) as e:
                         with results.check(f'{name}: the server runs'): raise e
                     else:
                         for pane, ms in times.items():
-                            print(f'        {PANES[pane]}: from key to picture {min(ms):.0f} to {max(ms):.0f} ms, {len(ms)} times')
+                            print(f'        {PANES.get(pane, "Capture browser")}: from key to picture {min(ms):.0f} to {max(ms):.0f} ms, {len(ms)} times')
         finally: browser.close()
     print(f'{time.time() - began:.0f} s\n{results.passed} passed, {results.failed} failed')
     sys.exit(results.failed > 0)
