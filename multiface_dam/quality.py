@@ -27,7 +27,7 @@ from matplotlib.ticker import LogFormatter
 
 from . import __version__
 from .geometry import atomic_path, FormatError, view_vector
-from .data import WHITE_BALANCE, Capture, CaptureDataset, auto_exposure, mask_weights, read_mask
+from .data import WHITE_BALANCE, Capture, CaptureDataset, auto_exposure, mask_weights, read_mask, resize_image
 from .regions import capture_landmarks, known_landmarks, paint_regions, paint_verts
 from .synthetic import HeadRig
 from .losses import denormalize_verts
