@@ -258,6 +258,7 @@ class PackedCapture(Capture):
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             if isinstance(e, FormatError): raise
             raise FormatError.at(path, 'the description of a pack', f'{type(e).__name__}: {e}', remedy) from None
+        if bent := [n for n, c in self.cameras.items() if c.dist.any()]: raise FormatError.at(path, 'cameras without lens distortion, because packed photos are straight', f'{bent[:4]}', remedy + ' with this version')
         try:
             with np.load(self.root/'index.npz') as z: d = {k: z[k] for k in z.files}
             if zlib.crc32(d['records'].tobytes()) != about['records_crc']: raise ValueError('records of another pack')
@@ -302,6 +303,8 @@ class PackedCapture(Capture):
     def tex_size(self) -> int:
         "Size T of the packed textures"
         return self.packed_tex_size
+
+    def _absent_files(self): return []     # all is in the index
 
     def load(self):
         "Keep all shards, as they are coded, in memory from now on"
@@ -549,7 +552,7 @@ def pack(
     T = tex_size or capture.tex_size
     options = dict(max_error=max_error, jpeg=jpeg, codec=codec, crop=crop, image_size=image_size and list(image_size), tex_size=T, photos=photos)
     plan = json.loads(json.dumps(dict(format=_VERSION, name=capture.name, options=options, frame_list=capture.frame_list, vert_var=stats.vert_var, tex_var=stats.tex_var,
-        cameras={n: dict(K=c.K.tolist(), R=c.R.tolist(), t=c.t.tolist(), dist=c.dist.tolist(), size=list(c.size)) for n, c in cameras.items()})))
+        cameras={n: dict(K=c.K.tolist(), R=c.R.tolist(), t=c.t.tolist(), dist=[0.]*5, size=list(c.size)) for n, c in cameras.items()})))
     for name in ('pack.json', 'packing.json'):
         if (out/name).is_file():
             try: old = json.loads((out/name).read_text())
