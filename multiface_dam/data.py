@@ -5,10 +5,10 @@
 # %% auto #0
 __all__ = ['TEXTURES', 'STATISTICS', 'SPLITS', 'png_size', 'check_png', 'read_png', 'write_png', 'resize_image',
            'undistort_image', 'photo_path', 'texture_path', 'verts_path', 'transform_path', 'topology_path',
-           'write_photo', 'write_texture', 'write_mesh', 'read_frame_list', 'write_frame_list', 'DirectoryIndex',
-           'CaptureFiles', 'Capture', 'Statistics', 'write_statistics', 'read_variance', 'read_statistics',
-           'compute_statistics', 'average_seen', 'resize_texture', 'CaptureDataset', 'normalise_batch', 'Split',
-           'spaced', 'camera_split', 'fewer']
+           'write_photo', 'write_texture', 'write_mesh', 'read_frame_list', 'write_frame_list', 'cache_files',
+           'DirectoryIndex', 'CaptureFiles', 'Capture', 'Statistics', 'write_statistics', 'read_variance',
+           'read_statistics', 'compute_statistics', 'average_seen', 'resize_texture', 'CaptureDataset',
+           'normalise_batch', 'Split', 'spaced', 'camera_split', 'fewer']
 
 # %% ../nbs/01_data.ipynb #1ee73f2e
 import gzip, hashlib, html, json, os, time, zlib
@@ -199,6 +199,15 @@ def write_frame_list(
     with atomic_path(Path(root)/'frame_list.txt') as tmp: tmp.write_text(''.join(f'{s} {f}\n' for s,f in frames))
 
 # %% ../nbs/01_data.ipynb #2aa8b345
+def cache_files(
+    root,     # folder that something is known about
+    name: str # ending of the file's name
+) -> list:    # of Path: in the folder itself, in the user's cache
+    "Where to keep what is known about a folder: the first that can be written"
+    key = hashlib.sha256(str(Path(root).resolve()).encode()).hexdigest()[:16]
+    user = Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')
+    return [Path(root)/f'.{name}', user/'multiface_dam'/f'{key}.{name}']
+
 class DirectoryIndex:
     "Names in the folders below `root`, each folder listed once and again only when it changed"
     def __init__(self,
@@ -206,9 +215,7 @@ class DirectoryIndex:
         cache: bool=True  # keep the listings in a file?
     ):
         self.root, self.old, self.new, self.listed = Path(root), {}, {}, 0
-        key = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
-        user = Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')
-        self.files = [self.root/'.index.json.gz', user/'multiface_dam'/f'{key}.json.gz'] if cache else []
+        self.files = cache_files(root, 'index.json.gz') if cache else []
         for file in self.files: self.old |= _read_index(file)
 
     def list(self,
@@ -367,12 +374,14 @@ class Capture(CaptureFiles):
         self._others = dict(unknown=sorted(unknown), root=root, unlisted=sorted(set(on_disk) - set(self.frame_list)))
         self.damaged = []
 
+    def _photo_size(self, segment, camera, frame): return _header(self.photo_path(segment, camera, frame))
+
     def _photo_sizes(self):
         "True size (H, W) of each camera's photos, from one header each; cameras without photos have the others' size"
         def size(cam):
             for r in np.nonzero(self.has_photo[:, cam])[0][:20]:
                 s, f = self.frame_list[r]
-                try: return _header(self.photo_path(s, list(self.cameras)[cam], f))
+                try: return self._photo_size(s, list(self.cameras)[cam], f)
                 except FormatError: pass
         with ThreadPoolExecutor(16) as pool: sizes = list(pool.map(size, range(len(self.cameras))))
         known = [s for s in sizes if s] or [(2048, 1334)]
