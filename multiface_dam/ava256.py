@@ -42,12 +42,13 @@ def read_calibration(
             raise fail('a pinhole camera with radial and tangential distortion: cameraId, K (3,3) and T (4,4) for row vectors, distortion (4)', f'camera {i} of the list: {type(e).__name__}: {e}') from None
     return cameras
 
-# %% ../nbs/01c_ava256.ipynb #0d7ef61c
+# %% ../nbs/01c_ava256.ipynb #d4706001
 def read_frame_table(
     path # frame_list.csv
 ) -> list: # [(segment, frame)], frame six digits
     "The frames of an Ava-256 capture, in the file's order, each once"
-    rows = list(csv.reader(read_lines(path, 'a frame list'), strict=False))
+    try: rows = list(csv.reader(read_lines(path, 'a frame list')))
+    except csv.Error as e: raise FormatError.at(path, 'a table of text', f'{e}', 'download it again') from None
     if not {'seg_id', 'frame_id'} <= set(rows[0]): raise FormatError.at(path, "columns 'seg_id' and 'frame_id'", repr(','.join(rows[0])[:60]), 'download it again', line=1)
     at, frames = [rows[0].index(k) for k in ('seg_id', 'frame_id')], {}
     for i, row in enumerate(rows[1:], 2):

@@ -553,11 +553,12 @@ def pack(
     options = dict(max_error=max_error, jpeg=jpeg, codec=codec, crop=crop, image_size=image_size and list(image_size), tex_size=T, photos=photos)
     plan = json.loads(json.dumps(dict(format=_VERSION, name=capture.name, options=options, frame_list=capture.frame_list, vert_var=stats.vert_var, tex_var=stats.tex_var,
         cameras={n: dict(K=c.K.tolist(), R=c.R.tolist(), t=c.t.tolist(), dist=[0.]*5, size=list(c.size)) for n, c in cameras.items()})))
+    if bent := {n: c.dist.tolist() for n, c in cameras.items() if c.dist.any()}: plan['lenses'] = bent     # what was undone
     for name in ('pack.json', 'packing.json'):
         if (out/name).is_file():
             try: old = json.loads((out/name).read_text())
             except ValueError: old = {}
-            if different := [k for k in plan if old.get(k) != plan[k]]: raise ValueError(f'{out}: expected the folder of this pack, found another one (other {", ".join(different)}); choose a new folder, or give the same options')
+            if different := [k for k in dict(plan, lenses={}) if old.get(k) != plan.get(k)]: raise ValueError(f'{out}: expected the folder of this pack, found another one (other {", ".join(different)}); choose a new folder, or give the same options')
             if name == 'pack.json': _tidy(out); return PackedCapture(out)
     if out.exists() and not (out/'packing.json').exists() and any(out.iterdir()): raise FileExistsError(f'{out}: expected a new or an empty folder, found other files; choose another')
     out.mkdir(parents=True, exist_ok=True)
