@@ -174,7 +174,7 @@ def read_ply_verts(
 _PLY_FORMATS = dict(ascii='ascii', binary_little_endian='<', binary_big_endian='>')
 _PLY_TYPES = {n: t for t, names in dict(i1='char int8', u1='uchar uint8', i2='short int16', u2='ushort uint16', i4='int int32', u4='uint uint32', f4='float float32', f8='double float64').items() for n in names.split()}
 
-# %% ../nbs/01c_ava256.ipynb #cef20ebb
+# %% ../nbs/01c_ava256.ipynb #f628bd0f
 POSES, MESHES, AVERAGES = 'head_pose/head_pose.zip', 'kinematic_tracking/registration_vertices.zip', 'uv_image/color.zip'
 AVA_STATISTICS = ('uv_image/color_mean.png', 'uv_image/color_variance.txt', 'kinematic_tracking/registration_vertices_mean.npy', 'kinematic_tracking/registration_vertices_variance.txt')
 
@@ -299,8 +299,8 @@ class Ava256Capture(Capture):
 
     @cached_property
     def statistics(self) -> Statistics:
-        "Means and variances: the capture's own (of average textures and meshes), or else those that `compute_statistics` wrote"
-        if not all((self.root/n).is_file() for n in AVA_STATISTICS): return read_statistics(self)
+        "Means and variances: those that `compute_statistics` wrote, or else the capture's own (of average textures and meshes)"
+        if self._all_there(STATISTICS) or not self._all_there(AVA_STATISTICS): return read_statistics(self)
         color_mean, color_var, vert_mean, vert_var = (self.root/n for n in AVA_STATISTICS)
         mean = read_png(color_mean, what='the mean texture')[::-1]
         if mean.shape[0] != mean.shape[1]: raise FormatError.at(color_mean, 'a square texture', f'{mean.shape[0]} × {mean.shape[1]}')
@@ -310,8 +310,10 @@ class Ava256Capture(Capture):
         if not isinstance(verts, np.ndarray) or verts.dtype.kind != 'f' or verts.size != 3*self.n_verts: raise FormatError.at(vert_mean, f'{self.n_verts} × 3 numbers', f'{getattr(verts, "dtype", type(verts))} {np.shape(verts)}', 'download it again, and face_topology.obj')
         return Statistics(np.ascontiguousarray(np.moveaxis(average_seen(mean, self.tex_size)[0], -1, 0)), read_variance(color_var), check_range(verts.reshape(-1, 3), MAX_MM, vert_mean, 'coordinates'), read_variance(vert_var))
 
+    def _all_there(self, names): return all((self.root/n).is_file() for n in names)
+
     def _absent_files(self):
-        own = [] if all((self.root/n).is_file() for n in STATISTICS) else AVA_STATISTICS
+        own = [] if self._all_there(STATISTICS) else AVA_STATISTICS
         return [n for n in (POSES, MESHES, AVERAGES, *own) if not (self.root/n).is_file()] + ['face_topology.obj']*(not self.topology_file)
 
     @property
