@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['TEXTURES', 'STATISTICS', 'SPLITS', 'WHITE_BALANCE', 'png_size', 'check_png', 'read_png', 'write_png', 'resize_image',
-           'photo_path', 'texture_path', 'verts_path', 'transform_path', 'topology_path', 'write_photo',
-           'write_texture', 'write_mesh', 'read_frame_list', 'write_frame_list', 'DirectoryIndex', 'CaptureFiles',
-           'Capture', 'read_mask', 'write_mask', 'mask_weights', 'Statistics', 'write_statistics', 'read_statistics',
-           'compute_statistics', 'average_seen', 'resize_texture', 'CaptureDataset', 'normalise_batch', 'Split',
-           'spaced', 'camera_split', 'fewer', 'to_display', 'auto_exposure']
+           'undistort_image', 'photo_path', 'texture_path', 'verts_path', 'transform_path', 'topology_path',
+           'write_photo', 'write_texture', 'write_mesh', 'read_frame_list', 'write_frame_list', 'cache_files',
+           'DirectoryIndex', 'CaptureFiles', 'Capture', 'read_mask', 'write_mask', 'mask_weights', 'Statistics',
+           'write_statistics', 'read_variance', 'read_statistics', 'compute_statistics', 'average_seen',
+           'resize_texture', 'CaptureDataset', 'normalise_batch', 'Split', 'spaced', 'camera_split', 'fewer',
+           'to_display', 'auto_exposure']
 
 # %% ../nbs/01_data.ipynb #1ee73f2e
 import gzip, hashlib, html, json, os, time, zlib
@@ -88,6 +89,20 @@ def resize_image(
     (h, w), (h0, w0) = size, image.shape[:2]
     if (h, w) == (h0, w0): return image
     return cv2.resize(np.ascontiguousarray(image), (w, h), interpolation=cv2.INTER_AREA if h*w < h0*w0 else cv2.INTER_LINEAR)
+
+# %% ../nbs/01_data.ipynb #5c2241ae
+def undistort_image(
+    image,         # (H,W) or (H,W,C), as the lens took it
+    camera: Camera # of this size
+) -> np.ndarray:   # same shape and type
+    "The photo that a pinhole camera takes with the same K; black where the lens did not look"
+    if not camera.dist.any(): return image
+    if image.shape[:2] != camera.size: raise ValueError(f'expected an image of the size of camera {camera.name}, {camera.size}, found {image.shape[:2]}')
+    if camera.folds: raise ValueError(f'expected lens distortion of camera {camera.name} that does not fold its image, found k1 k2 p1 p2 k3 = {camera.dist.tolist()}')
+    (h, w), K = camera.size, camera.K - [[0, 0, .5], [0, 0, .5], [0, 0, 0]]
+    x, y = cv2.initUndistortRectifyMap(K, camera.dist, None, K, (w, h), cv2.CV_32FC1)
+    if K[0,1]: x += np.float32(K[0,1] / K[1,1]) * (y - np.float32(K[1,2]))     # OpenCV leaves the skew out on this side
+    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
 
 # %% ../nbs/01_data.ipynb #86d87b21
 TEXTURES = 'unwrapped_uv_1024'
@@ -185,6 +200,15 @@ def write_frame_list(
     with atomic_path(Path(root)/'frame_list.txt') as tmp: tmp.write_text(''.join(f'{s} {f}\n' for s,f in frames))
 
 # %% ../nbs/01_data.ipynb #2aa8b345
+def cache_files(
+    root,     # folder that something is known about
+    name: str # ending of the file's name
+) -> list:    # of Path: in the folder itself, in the user's cache
+    "Where to keep what is known about a folder: the first that can be written"
+    key = hashlib.sha256(str(Path(root).resolve()).encode()).hexdigest()[:16]
+    user = Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')
+    return [Path(root)/f'.{name}', user/'multiface_dam'/f'{key}.{name}']
+
 class DirectoryIndex:
     "Names in the folders below `root`, each folder listed once and again only when it changed"
     def __init__(self,
@@ -192,9 +216,7 @@ class DirectoryIndex:
         cache: bool=True  # keep the listings in a file?
     ):
         self.root, self.old, self.new, self.listed = Path(root), {}, {}, 0
-        key = hashlib.sha256(str(self.root.resolve()).encode()).hexdigest()[:16]
-        user = Path(os.environ.get('XDG_CACHE_HOME') or Path.home()/'.cache')
-        self.files = [self.root/'.index.json.gz', user/'multiface_dam'/f'{key}.json.gz'] if cache else []
+        self.files = cache_files(root, 'index.json.gz') if cache else []
         for file in self.files: self.old |= _read_index(file)
 
     def list(self,
@@ -275,8 +297,13 @@ class CaptureFiles:
         return transform_path(self.root, segment, frame)
 
     def read_photo(self, segment, camera, frame) -> np.ndarray: # (H,W,3) uint8 RGB
-        "A photo"
-        return read_png(self.photo_path(segment, camera, frame), self.cameras[camera].size, 'a photo')
+        "A photo, undistorted"
+        photo = read_png(self.photo_path(segment, camera, frame), self.cameras[camera].size, 'a photo')
+        return self._undistorted(photo, camera, self.root/'KRT')
+
+    def _undistorted(self, photo, camera, calibration):
+        try: return undistort_image(photo, self.cameras[camera])
+        except ValueError as e: raise FormatError(f'{calibration}: {e}; correct the numbers, or write zeros to have the photos as they are') from None
 
     def read_texture(self, segment, camera, frame) -> np.ndarray: # (T,T,3) uint8 RGB, row 0 = v 0, 0 = unseen
         "The texture that a camera saw, or the 'average' of all"
@@ -292,10 +319,11 @@ class CaptureFiles:
 
 # %% ../nbs/01_data.ipynb #f2b12c75
 class Capture(CaptureFiles):
-    "A capture in Multiface layout, or a pack of one: what is there, where it is, and what is missing"
-    def __new__(cls, root=None, cache=True):
-        if cls is Capture and root is not None and any((Path(root)/n).is_file() for n in ('pack.json', 'packing.json')):
-            from multiface_dam.pack import PackedCapture as cls   # the one import upwards, so that whoever opens a capture opens a pack as well
+    "A capture in Multiface layout, a pack of one, or a capture of Ava-256: what is there, where it is, and what is missing"
+    def __new__(cls, root=None, *args, **kwargs):
+        def there(*names): return cls is Capture and root is not None and any((Path(root)/n).is_file() for n in names)
+        if there('pack.json', 'packing.json'): from multiface_dam.pack import PackedCapture as cls   # the two imports upwards, so that whoever opens a capture opens these as well
+        elif there('camera_calibration.json', 'decoder/camera_calibration.json') and not there('KRT'): from multiface_dam.ava256 import Ava256Capture as cls
         return object.__new__(cls)
 
     def __init__(self,
@@ -347,12 +375,14 @@ class Capture(CaptureFiles):
         self._others = dict(unknown=sorted(unknown), root=root, unlisted=sorted(set(on_disk) - set(self.frame_list)))
         self.damaged = []
 
+    def _photo_size(self, segment, camera, frame): return _header(self.photo_path(segment, camera, frame))
+
     def _photo_sizes(self):
         "True size (H, W) of each camera's photos, from one header each; cameras without photos have the others' size"
         def size(cam):
             for r in np.nonzero(self.has_photo[:, cam])[0][:20]:
                 s, f = self.frame_list[r]
-                try: return _header(self.photo_path(s, list(self.cameras)[cam], f))
+                try: return self._photo_size(s, list(self.cameras)[cam], f)
                 except FormatError: pass
         with ThreadPoolExecutor(16) as pool: sizes = list(pool.map(size, range(len(self.cameras))))
         known = [s for s in sizes if s] or [(2048, 1334)]
@@ -383,6 +413,10 @@ class Capture(CaptureFiles):
             if h != w: raise FormatError.at(path, 'a square texture', f'{h} × {w}')
             return h
         raise MissingFileError(f'{self.root}: expected tex_mean.png or an average texture, found neither whole; copy or download them again')
+
+    def _absent_files(self):
+        "Names of what every capture has in its root, and this one lacks"
+        return [n for n in ('frame_list.txt', *STATISTICS) if n not in self._others['root']] + ['*.obj'] * (not self._obj)
 
     @cached_property
     def statistics(self) -> 'Statistics':
@@ -470,14 +504,14 @@ def holes(self: Capture) -> dict: # {what: list}, only what there is any of
         gone, n = {*absent(table), *without(table)}, np.stack([(~table[seg_of == i]).sum(0) for i in range(len(self.segments))])
         return [(self.segments[i], names[c], int(n[i,c])) for i,c in zip(*np.nonzero(n)) if not {self.segments[i], names[c]} & gone]
     def misfit(c): return not (0 < c.K[0,2] < c.size[1] and 0 < c.K[1,2] < c.size[0])
-    found = {'files': [n for n in ('frame_list.txt', *STATISTICS) if n not in self._others['root']] + ['*.obj'] * (not self._obj),
+    found = {'files': self._absent_files(),
              'segments without photos': absent(self.has_photo), 'segments without textures': absent(self.has_texture), 'segments without meshes': absent(self.has_mesh),
              'frames without average texture': frames(self.has_average), 'frames without mesh': frames(self.has_mesh), 'frames without head pose': frames(self.has_pose),
              'cameras without photos': without(self.has_photo), 'cameras without textures': without(self.has_texture),
              'photos': counts(self.has_photo), 'textures': counts(self.has_texture),
              'cameras that KRT lacks': self._others['unknown'], 'frames that frame_list.txt lacks': self._others['unlisted'],
              'cameras with a principal point outside their photos': [n for n,c in self.cameras.items() if misfit(c)],
-             'cameras with lens distortion (not modelled: undistort the photos)': [n for n,c in self.cameras.items() if c.dist.any()],
+             'cameras whose lens distortion would fold their photos': [n for n,c in self.cameras.items() if c.dist.any() and c.folds],
              'damaged files': self.damaged}
     return {k: v for k,v in found.items() if v}
 
@@ -490,8 +524,9 @@ def summary(self: Capture) -> str:
         except FormatError: return None
     h, w = max({c.size for c in self.cameras.values()})
     T, V, usable = of(lambda: self.tex_size), of(lambda: self.n_verts), int(self.usable.sum())
+    bent = sum(c.dist.any() for c in self.cameras.values())
     lines = [f'{self.name}: {len(self.cameras)} cameras, {len(self.segments)} segments, {usable:,} of {len(self.frame_list):,} frames usable, {len(self.sample_index()[0]):,} samples',
-             f'photos {h} × {w}, textures {f"{T} × {T}" if T else "unknown"}, mesh {f"{V:,} vertices" if V else "unknown"}']
+             f'photos {h} × {w}{f" (lens distortion of {bent} cameras is undone when they are read)" if bent else ""}, textures {f"{T} × {T}" if T else "unknown"}, mesh {f"{V:,} vertices" if V else "unknown"}']
     holes = [f'  {what}: {_few(found)}' for what,found in self.holes.items()]
     return '\n'.join(lines + (['missing or left out'] + holes if holes else ['nothing is missing']))
 
@@ -576,6 +611,15 @@ def write_statistics(
     write_png(root/'tex_mean.png', np.ascontiguousarray(np.moveaxis(stats.tex_mean, 0, -1)[::-1]).round().astype(np.uint8))
 
 # %% ../nbs/01_data.ipynb #5595b2ff
+def read_variance(
+    path # a text file of one number
+) -> float: # above 0
+    "The number in a variance's file"
+    numbers = [(i, l) for i,l in enumerate(read_lines(path, 'a variance'), 1) if l.strip()] or [(1, '')]
+    v, = parse_numbers(numbers[0][1], 1, path, numbers[0][0], 'a variance')
+    if len(numbers) > 1 or v <= 0: raise FormatError.at(path, 'one number above 0', f'{len(numbers)} lines, {v}', 'restore it, or remove it and call compute_statistics')
+    return v
+
 def read_statistics(
     capture: Capture
 ) -> Statistics:
@@ -583,13 +627,8 @@ def read_statistics(
     root = capture.root
     if missing := [n for n in STATISTICS if not (root/n).exists()]:
         raise MissingFileError(f'{root}: expected the statistics {", ".join(STATISTICS)}, found no {", ".join(missing)}; compute_statistics(Capture({str(root)!r})) writes them')
-    def variance(name):
-        numbers = [(i, l) for i,l in enumerate(read_lines(root/name, 'a variance'), 1) if l.strip()] or [(1, '')]
-        v, = parse_numbers(numbers[0][1], 1, root/name, numbers[0][0], 'a variance')
-        if len(numbers) > 1 or v <= 0: raise FormatError.at(root/name, 'one number above 0', f'{len(numbers)} lines, {v}', 'restore it, or remove it and call compute_statistics')
-        return v
     mean = read_png(root/'tex_mean.png', (capture.tex_size,)*2, 'the mean texture')[::-1]
-    return Statistics(np.moveaxis(mean, -1, 0).astype(np.float32), variance('tex_var.txt'), read_verts(root/'vert_mean.bin', capture.n_verts), variance('vert_var.txt'))
+    return Statistics(np.moveaxis(mean, -1, 0).astype(np.float32), read_variance(root/'tex_var.txt'), read_verts(root/'vert_mean.bin', capture.n_verts), read_variance(root/'vert_var.txt'))
 
 @patch(as_prop=True)
 def tex_mean(self: Capture) -> np.ndarray: # (3,T,T) float32 0..255, row 0 = v 0

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 import numpy as np
 import torch
+from fastcore.basics import patch
 
 # %% ../nbs/00_geometry.ipynb #a433ca38
 class FormatError(ValueError):
@@ -74,11 +75,12 @@ def read_bytes(
     return data
 
 def read_lines(
-    path,       # the file
-    what: str   # what the file is, for messages
-) -> list:      # of str
+    path,             # the file
+    what: str,        # what the file is, for messages
+    data: bytes=None  # what is in it, if it was read before (a member of an archive)
+) -> list:            # of str
     "The lines of a text file without their ends; anything that is not plain text raises `FormatError`"
-    data = read_bytes(path, what)
+    data = read_bytes(path, what) if data is None else data
     if odd := data.translate(None, _PLAIN):
         raise FormatError.at(path, f'{what} (plain text)', f'byte 0x{odd[0]:02x}', 'the file is damaged or binary: copy or download it again',
                              line=data.count(b'\n', 0, data.index(odd[:1])) + 1)
@@ -107,12 +109,12 @@ def _quote(s, n=60): return repr(s if len(s) <= n else s[:n] + '...')
 # %% ../nbs/00_geometry.ipynb #0cc8007b
 @dataclass(eq=False)
 class Camera:
-    "A calibrated pinhole camera; world units are millimetres"
+    "A calibrated camera; world units are millimetres"
     name: str           # names the camera everywhere: folders, colour correction, splits
     K: np.ndarray       # (3,3) intrinsics, pixels
     R: np.ndarray       # (3,3) rotation, world to camera (x right, y down, z forward)
     t: np.ndarray       # (3,) translation, world to camera, mm
-    dist: np.ndarray=field(default_factory=lambda: np.zeros(5)) # (5,) lens distortion (k1 k2 p1 p2 k3), kept but not applied
+    dist: np.ndarray=field(default_factory=lambda: np.zeros(5)) # (5,) lens distortion (k1 k2 p1 p2 k3); photos are undistorted when they are read
     size: tuple=(2048, 1334) # (H, W) of the image that K belongs to, pixels
 
     def __post_init__(self):
@@ -141,7 +143,7 @@ class Camera:
     def project(self,
         points: np.ndarray # (...,3) in the world, mm
     ) -> np.ndarray:       # (...,2) pixels (x, y); nan for points behind the camera
-        "Where points of the world are in the image"
+        "Where points of the world are in the image, without the lens's distortion"
         p = (np.asarray(points, dtype=np.float64) @ self.R.T + self.t) @ self.K.T
         return p[..., :2] / np.where(p[..., 2:] > 0, p[..., 2:], np.nan)
 
@@ -174,6 +176,50 @@ def look_at(
     R = np.stack([x, np.cross(z, x), z])
     R /= np.linalg.norm(R, axis=1, keepdims=True)
     return R, -R @ eye
+
+# %% ../nbs/00_geometry.ipynb #d3e945bb
+@patch
+def distort(self: Camera,
+    pixels # (...,2) pixels (x, y) of the pinhole camera, as `project` gives them
+) -> np.ndarray: # (...,2) pixels of the photo as the lens took it
+    "Where the lens shows what the pinhole camera sees here"
+    return _from_plane(self.K, _distortion(_to_plane(self.K, pixels), self.dist)[0])
+
+@patch
+def undistort(self: Camera,
+    pixels # (...,2) pixels (x, y) of the photo as the lens took it
+) -> np.ndarray: # (...,2) pixels of the pinhole camera; nan where there are none
+    "The inverse of `distort`"
+    goal = _to_plane(self.K, pixels)
+    xy = goal.copy()
+    with np.errstate(all='ignore'):
+        for _ in range(30):
+            at, a, b, d = _distortion(xy, self.dist)
+            ex, ey = np.moveaxis(goal - at, -1, 0)
+            xy += np.stack([d*ex - b*ey, a*ey - b*ex], -1) / (a*d - b*b)[..., None]
+        at, a, b, d = _distortion(xy, self.dist)
+        found = (np.abs(goal - at).max(-1) < 1e-9) & (a*d > b*b)
+    return np.where(found[..., None], _from_plane(self.K, xy), np.nan)
+
+@patch(as_prop=True)
+def folds(self: Camera) -> bool:
+    "Does the lens distortion fold the image? (looked at in 33 x 33 places)"
+    h, w = self.size
+    grid = np.stack(np.meshgrid(np.linspace(0, w, 33), np.linspace(0, h, 33)), -1)
+    with np.errstate(all='ignore'):
+        _, a, b, d = _distortion(_to_plane(self.K, grid), self.dist)
+        return not (a*d > b*b).all()
+
+def _distortion(xy, dist):
+    "Distorted points on the plane z = 1 (...,2), and their derivatives [[a, b], [b, d]]"
+    (x, y), (k1, k2, p1, p2, k3) = np.moveaxis(xy, -1, 0), dist
+    r2 = x*x + y*y
+    radial, slope = 1 + r2*(k1 + r2*(k2 + r2*k3)), 2*k1 + r2*(4*k2 + r2*6*k3)
+    at = np.stack([x*radial + 2*p1*x*y + p2*(r2 + 2*x*x), y*radial + p1*(r2 + 2*y*y) + 2*p2*x*y], -1)
+    return at, radial + x*x*slope + 2*p1*y + 6*p2*x, x*y*slope + 2*p1*x + 2*p2*y, radial + y*y*slope + 6*p1*y + 2*p2*x
+
+def _to_plane(K, pixels): return (np.asarray(pixels, np.float64) - K[:2, 2]) @ np.linalg.inv(K[:2, :2]).T
+def _from_plane(K, xy): return xy @ K[:2, :2].T + K[:2, 2]
 
 # %% ../nbs/00_geometry.ipynb #a2762687
 def read_krt(
@@ -320,10 +366,11 @@ def write_verts(
 
 # %% ../nbs/00_geometry.ipynb #96be17bc
 def read_transform(
-    path # FRAME_transform.txt
-) -> np.ndarray: # (3,4) float64 [R|t], mesh to world, mm
+    path,             # FRAME_transform.txt
+    data: bytes=None  # what is in it, if it was read before
+) -> np.ndarray:      # (3,4) float64 [R|t], mesh to world, mm
     "The head's pose in one frame"
-    lines = [(i, l) for i,l in enumerate(read_lines(path, 'a head transform'), 1) if l.strip()]
+    lines = [(i, l) for i,l in enumerate(read_lines(path, 'a head transform', data), 1) if l.strip()]
     if len(lines) != 3: raise FormatError.at(path, '3 lines of 4 numbers ([R|t], mesh to world)', f'{len(lines)} lines', 'copy or download it again')
     pose = np.array([parse_numbers(l, 4, path, i, 'a row of [R|t]') for i,l in lines])
     if not is_rotation(pose[:, :3]): raise FormatError.at(path, 'a rotation in the first 3 columns', f'{pose[:, :3].tolist()}', 'copy or download it again', line=lines[0][0])

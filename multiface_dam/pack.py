@@ -258,6 +258,7 @@ class PackedCapture(Capture):
         except (ValueError, KeyError, TypeError, AttributeError) as e:
             if isinstance(e, FormatError): raise
             raise FormatError.at(path, 'the description of a pack', f'{type(e).__name__}: {e}', remedy) from None
+        if bent := [n for n, c in self.cameras.items() if c.dist.any()]: raise FormatError.at(path, 'cameras without lens distortion, because packed photos are straight', f'{bent[:4]}', remedy + ' with this version')
         try:
             with np.load(self.root/'index.npz') as z: d = {k: z[k] for k in z.files}
             if zlib.crc32(d['records'].tobytes()) != about['records_crc']: raise ValueError('records of another pack')
@@ -302,6 +303,8 @@ class PackedCapture(Capture):
     def tex_size(self) -> int:
         "Size T of the packed textures"
         return self.packed_tex_size
+
+    def _absent_files(self): return []     # all is in the index
 
     def load(self):
         "Keep all shards, as they are coded, in memory from now on"
@@ -549,12 +552,13 @@ def pack(
     T = tex_size or capture.tex_size
     options = dict(max_error=max_error, jpeg=jpeg, codec=codec, crop=crop, image_size=image_size and list(image_size), tex_size=T, photos=photos)
     plan = json.loads(json.dumps(dict(format=_VERSION, name=capture.name, options=options, frame_list=capture.frame_list, vert_var=stats.vert_var, tex_var=stats.tex_var,
-        cameras={n: dict(K=c.K.tolist(), R=c.R.tolist(), t=c.t.tolist(), dist=c.dist.tolist(), size=list(c.size)) for n, c in cameras.items()})))
+        cameras={n: dict(K=c.K.tolist(), R=c.R.tolist(), t=c.t.tolist(), dist=[0.]*5, size=list(c.size)) for n, c in cameras.items()})))
+    if bent := {n: c.dist.tolist() for n, c in cameras.items() if c.dist.any()}: plan['lenses'] = bent     # what was undone
     for name in ('pack.json', 'packing.json'):
         if (out/name).is_file():
             try: old = json.loads((out/name).read_text())
             except ValueError: old = {}
-            if different := [k for k in plan if old.get(k) != plan[k]]: raise ValueError(f'{out}: expected the folder of this pack, found another one (other {", ".join(different)}); choose a new folder, or give the same options')
+            if different := [k for k in dict(plan, lenses={}) if old.get(k) != plan.get(k)]: raise ValueError(f'{out}: expected the folder of this pack, found another one (other {", ".join(different)}); choose a new folder, or give the same options')
             if name == 'pack.json': _tidy(out); return PackedCapture(out)
     if out.exists() and not (out/'packing.json').exists() and any(out.iterdir()): raise FileExistsError(f'{out}: expected a new or an empty folder, found other files; choose another')
     out.mkdir(parents=True, exist_ok=True)
