@@ -321,7 +321,7 @@ class PackedCapture(Capture):
         k = self._where[kind][row, max(cam, 0)]
         r = self.records[k]
         of = f'{KINDS[kind]} of {s}/{f}' + (f', camera {list(self.cameras)[cam]}' if cam >= 0 else '')
-        return FormatError(f'{self.root/("shard-%05d.bin" % r["shard"])}, record {k} at byte {r["offset"]} ({of}): expected {expected}, found {found}; the shard is damaged: copy it again, or pack the capture again')
+        return FormatError.at(f'{self.root/("shard-%05d.bin" % r["shard"])}, record {k} at byte {r["offset"]} ({of})', expected, found, 'the shard is damaged: copy it again, or pack the capture again')
 
     def _missing(self, kind, row, cam):
         s, f = self.frame_list[row]
