@@ -6,46 +6,44 @@
 __all__ = ['SEVERITIES', 'KINDS', 'WHATS', 'LABELS', 'OK', 'HOLE', 'SUSPICIOUS', 'DAMAGED', 'Finding', 'fault_kind',
            'CheckReport', 'read_report', 'capture_identity', 'check_capture', 'dam_check']
 
-# %% ../nbs/01b_check.ipynb #36c936be
-import base64, binascii, hashlib, html, itertools, json, os, time, zipfile, zlib
+# %% ../nbs/01b_check.ipynb #d3d9d2d8
+import base64, hashlib, html, itertools, json, os, time, zipfile, zlib
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from fastcore.script import call_parse, store_true
 from tqdm import tqdm
 from .geometry import MAX_MM, FormatError, atomic_path, check_range, plain_errors, read_bytes, read_obj, read_transform, read_verts
-from .data import STATISTICS, Capture, check_png, decode_png, png_size, read_png, read_statistics
+from .data import STATISTICS, Capture, check_png, decode_png, png_size
 from .pack import AVERAGE, MESH, PHOTO, TEXTURE, PackedCapture
 
 # %% ../nbs/01b_check.ipynb #656bf6c0
 SEVERITIES = ('damaged', 'suspicious', 'hole')
-KINDS = dict(
-    # damaged: not to be used
-    unreadable    = ('damaged', 'empty, cut off, a wrong checksum, another format'),
-    wrong_size    = ('damaged', 'pixels or vertices are not as many as in the others'),
-    bad_numbers   = ('damaged', 'NaN, infinity, or beyond a kilometre'),
-    no_rotation   = ('damaged', 'the first three columns of a pose do not turn, they shear, stretch or mirror'),
-    black_average = ('damaged', 'an average texture in which nothing was seen'),
-    blank_photo   = ('damaged', 'a photo of one colour'),
-    # suspicious: look at it
-    black_texture = ('suspicious', "a camera's texture in which nothing was seen"),
-    far_mesh      = ('suspicious', 'a vertex that is much farther from its usual place than in the other frames'),
-    copied_mesh   = ('suspicious', "mesh and pose are the last frame's, bit for bit"),
-    copied_photo  = ('suspicious', "the photo is the last frame's, bit for bit"),
-    face_outside  = ('suspicious', 'a frame whose face no camera has in its photo, as mesh, pose and KRT say'),
-    camera_aside  = ('suspicious', 'a camera that never has the face in its photos'),
-    principal_point = ('suspicious', 'a camera whose principal point is outside its photos'),
-    distortion    = ('suspicious', 'a camera with lens distortion, which is not modelled: undistort its photos'),
-    statistics    = ('suspicious', 'mean or variance is another than that of the data'),
-    uvs           = ('suspicious', 'texture coordinates outside the texture'),
-    topology      = ('suspicious', "a segment's triangles or texture coordinates are not those of the others"),
-    # holes: no error, but not there
-    missing       = ('hole', 'not there'),
-    unlisted      = ('hole', 'there, but frame_list.txt lacks it'),
-    unknown_camera = ('hole', 'a folder of photos or textures that KRT lacks'))
+KINDS = dict( # severity, what it is, what to do
+    unreadable      = ('damaged', 'empty, cut off, a wrong checksum, another format', 'copy or download it again'),
+    wrong_size      = ('damaged', 'pixels or vertices are not as many as in the others', 'copy or download it again'),
+    bad_numbers     = ('damaged', 'NaN, infinity, or beyond a kilometre', 'copy or download it again'),
+    no_rotation     = ('damaged', 'a pose that mirrors, stretches or shears', 'copy or download it again'),
+    black_average   = ('damaged', 'an average texture in which nothing was seen', 'leave it out'),
+    blank_photo     = ('damaged', 'a photo of one colour', 'leave it out'),
+    topology        = ('damaged', "a segment's OBJ is not like those of the others", 'restore it from the release, or leave it out'),
+    black_texture   = ('suspicious', "a camera's texture in which nothing was seen", 'harmless where the camera cannot see the face'),
+    far_mesh        = ('suspicious', 'a vertex is much farther from its usual place than in the other frames', 'look at the frame'),
+    far_pose        = ('suspicious', 'a head is much farther from its usual place than in the other frames', 'look at the frame'),
+    copied_mesh     = ('suspicious', "mesh and pose are the last frame's, bit for bit", 'look at the frame'),
+    copied_photo    = ('suspicious', "the photo is the last frame's, bit for bit", 'look at the frame'),
+    face_outside    = ('suspicious', 'a frame whose face is in no photo, as mesh, pose and KRT say', 'compare pose and KRT with the release'),
+    camera_aside    = ('suspicious', 'a camera that never has the face in its photos', 'compare KRT with the release'),
+    principal_point = ('suspicious', 'the principal point of a camera is outside its photos', 'compare K and the size of the photos with the release'),
+    distortion      = ('suspicious', 'a camera has lens distortion, which is not modelled', 'undistort its photos'),
+    statistics      = ('suspicious', 'a mean or a variance is not that of the data', 'compute_statistics(Capture(FOLDER)) writes them anew'),
+    uvs             = ('suspicious', 'texture coordinates outside the texture', 'restore the OBJ from the release'),
+    missing         = ('hole', 'not there', 'download it if it should be there'),
+    unlisted        = ('hole', 'there, but frame_list.txt lacks it', 'restore frame_list.txt if it should be used'),
+    unknown_camera  = ('hole', 'a folder of photos or textures of a camera that KRT lacks', 'restore KRT if it should be used'))
 
 @dataclass(frozen=True)
 class Finding:
@@ -173,7 +171,9 @@ def _one_colour(photo):
     first = photo[0, 0]
     if (photo[::8, ::8] == first).all() and (photo == first).all(): return 'blank_photo', 'a photo', f'every pixel is {tuple(first.tolist())}'
 
-# %% ../nbs/01b_check.ipynb #3d540a4a
+# %% ../nbs/01b_check.ipynb #fc5c3165
+def _spread(rows, n=9): return rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))]
+
 def _votes(paths):
     "Sizes in the headers of images"
     def header(path):
@@ -181,17 +181,24 @@ def _votes(paths):
         except (FormatError, OSError): return None
     with ThreadPoolExecutor(16) as pool: return Counter(s for s in pool.map(header, paths) if s)
 
-def _settle_sizes(c, n=9):
-    "Set the sizes of photos and textures to what most of n files say, of each camera; a single wrong file shall not make all others wrong"
-    def spread(rows): return rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))]
+def _settle_sizes(c):
+    "Set the sizes of photos and textures to what most of some files say, of each camera; a single wrong file shall not make all others wrong"
     def path(cam, r): s, f = c.frame_list[r]; return c.photo_path(s, cam, f)
-    votes = {cam: _votes([path(cam, r) for r in spread(np.nonzero(c.has_photo[:, i])[0])]) for i, cam in enumerate(c.cameras)}
+    votes = {cam: _votes([path(cam, r) for r in _spread(np.nonzero(c.has_photo[:, i])[0])]) for i, cam in enumerate(c.cameras)}
     everyone = sum(votes.values(), Counter())
     for cam, v in votes.items():
         if everyone: c.cameras[cam].size = max(v or everyone, key=lambda s: (v[s], everyone[s]))
-    rows = spread(np.nonzero(c.has_average[:])[0])
-    v = _votes([c.texture_path(*(c.frame_list[r][0], 'average', c.frame_list[r][1])) for r in rows] + [c.root/'tex_mean.png'])
+    averages = [c.texture_path(s, 'average', f) for s, f in (c.frame_list[r] for r in _spread(np.nonzero(c.has_average)[0]))]
+    v = _votes([*averages, c.root/'tex_mean.png'])
     c.__dict__['tex_size'] = max((s for s in v if s[0] == s[1]), key=lambda s: v[s], default=(0, 0))[0]
+
+def _usual_mesh(c) -> np.ndarray: # (V,3) mm
+    "Where vertices are in the middle of some meshes; 0 if none can be read"
+    def read(r):
+        try: return c.read_verts(*c.frame_list[r])
+        except (FormatError, OSError): return None
+    meshes = [v for v in map(read, _spread(np.nonzero(c.has_mesh)[0])) if v is not None]
+    return np.median(meshes, 0) if meshes else np.zeros((c.n_verts, 3))
 
 def _settle_topology(c) -> list: # of Finding
     "Read one OBJ of each segment; the one that most agree with is the capture's"
@@ -217,16 +224,16 @@ def _settle_topology(c) -> list: # of Finding
         found += [fault(x, 'topology', (f'{text(verts, topology)}, as in {c._obj[0][0]}', text(v, t) if text(v, t) != text(verts, topology) else 'as many, but others')) for x in groups[key]]
     return found
 
-# %% ../nbs/01b_check.ipynb #e460f734
+# %% ../nbs/01b_check.ipynb #03fc109e
 _VERSION = 1
-_EVERY = 15 # seconds between savings
+_EVERY, _SHARE = 15, 20 # seconds between savings, and times what saving takes
 
 class _Journal:
     "What is known of each file, in tables like the capture's own; faults by file; sums for the statistics"
-    def __init__(self, path, basis, files, reference):
-        self.path, self.basis, self.files, self.reference, self.faults = Path(path), basis, files, reference, {}
+    def __init__(self, path, basis, files, n_verts):
+        self.path, self.basis, self.files, self.faults = Path(path), basis, files, {}
         n, m, g = len(files.c.frame_list), len(files.names), len(_grid(files.c.tex_size))
-        self.a = dict(box=np.zeros((n, 2, 3)), far=np.zeros(n), pose=np.zeros((n, 3, 4)), vert_n=np.zeros((), np.int64), vert_mean=np.zeros(reference.shape), vert_spread=np.zeros(reference.shape),
+        self.a = dict(box=np.zeros((n, 2, 3)), far=np.zeros(n), pose=np.zeros((n, 3, 4)), vert_n=np.zeros((), np.int64), **{k: np.zeros((n_verts, 3)) for k in ('usual', 'vert_mean', 'vert_spread')},
                       **{f'tex_{k}': np.zeros((g, g, 3), np.int64) for k in ('n', 'total', 'squares')})
         for w in files.whats:
             shape = (n, m if w in ('texture', 'photo') else 1)
@@ -240,13 +247,13 @@ class _Journal:
             if about['version'] != _VERSION or about['basis'] != self.basis or any((a[k].shape, a[k].dtype) != (v.shape, v.dtype) for k, v in self.a.items()): return False
             faults = {(w, r, c): (k, e, f) for w, r, c, k, e, f in about['faults']}
             if not all(k in KINDS and a[f'{w}_level'][r, c] for (w, r, c), (k, _, _) in faults.items()): return False
-        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, zipfile.BadZipFile, zlib.error): return False
+        except (OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, zipfile.BadZipFile, MemoryError, zlib.error): return False
         self.a, self.faults = a, faults
         return True
 
-    def save(self, every: float=0):
-        "Write the file; with `every`, not more often than after so many seconds, nor for more than a twentieth of the time"
-        if every and time.monotonic() - self.saved < max(every, 20*self.took): return
+    def save(self, now: bool=True):
+        "Write the file; unless `now`, only if some time has passed"
+        if not now and time.monotonic() - self.saved < max(_EVERY, _SHARE*self.took): return
         began = time.monotonic()
         faults = [[*at, *f] for at, f in self.faults.items() if self.a[f'{at[0]}_level'][at[1:]]]
         about = json.dumps(dict(version=_VERSION, basis=self.basis, faults=faults)).encode()
@@ -293,12 +300,11 @@ class _Journal:
         if x is None: return
         if isinstance(x, tuple): x, a['pose'][row] = x # a mesh of a pack, with its pose
         if what == 'pose': a['pose'][row] = x
-        if what == 'mesh' and len(self.reference):
-            a['box'][row], a['far'][row] = (x.min(0), x.max(0)), np.linalg.norm(x - self.reference, axis=1).max()
+        if what == 'mesh' and len(a['usual']): a['box'][row], a['far'][row] = (x.min(0), x.max(0)), np.linalg.norm(x - a['usual'], axis=1).max()
         if what == 'pose' or a[f'{what}_summed'][at] or not self.files.c.usable[row]: return
         a[f'{what}_summed'][at] = 1
         if what == 'texture': a['tex_n'] += x != 0; a['tex_total'] += x; a['tex_squares'] += x.astype(np.int64)**2
-        elif len(self.reference):
+        elif len(a['usual']):
             a['vert_n'] += 1
             delta = x - a['vert_mean']
             a['vert_mean'] += delta/a['vert_n']
@@ -330,10 +336,12 @@ def _compare(journal, whats):
     mesh = journal.sound('mesh')[:, 0]
     pose = mesh if 'pose' not in files.whats else journal.sound('pose')[:, 0]
     rows, found = np.nonzero(mesh)[0], []
-    def at(kind, what, r, cam=0, expected='', found=''): s, f = c.frame_list[r]; return Finding(kind, what, files.name(what, r, cam), s, f, files.names[cam] if what == 'photo' else '', expected, found)
-    if len(rows) > 2:
-        limit = max(3*float(np.quantile(a['far'][rows], .9, method='lower')), 5.)
-        found += [at('far_mesh', 'mesh', r, 0, f'vertices within {limit:.0f} mm of where they usually are (three times what nine of ten frames keep to)', f"{a['far'][r]:.0f} mm") for r in rows if a['far'][r] > limit]
+    def at(kind, what, r, cam, expected, found): s, f = c.frame_list[r]; return Finding(kind, what, files.name(what, r, cam), s, f, files.names[cam] if what == 'photo' else '', expected, found)
+    def limit(far, least): return max(3*float(np.quantile(far, .9, method='lower')), least)
+    def too_far(kind, what, r, far, limit): return at(kind, what, r, 0, f'within {limit:.0f} mm of its usual place', f'{far:.0f} mm')
+    if len(rows):
+        most = limit(a['far'][rows], 5)
+        found += [too_far('far_mesh', 'mesh', r, a['far'][r], most) for r in rows if a['far'][r] > most]
     segment = np.array([c.segments.index(s) for s, _ in c.frame_list])
     def copies(what, sound): # rows and cameras of files that are the last frame's
         crc = a[f'{what}_crc']
@@ -342,10 +350,13 @@ def _compare(journal, whats):
     found += [at('copied_mesh', 'mesh', r + 1, 0, 'a mesh and a pose of its own', f'those of frame {c.frame_list[r][1]}') for r in np.nonzero(still)[0]]
     if 'photo' in whats: found += [at('copied_photo', 'photo', r + 1, cam, 'a photo of its own', f'that of frame {c.frame_list[r][1]}') for r, cam in np.argwhere(copies('photo', journal.sound('photo')))]
     rows = np.nonzero(mesh & pose)[0]
-    if len(rows) and len(journal.reference):
+    if len(rows) and len(a['usual']):
         sees = _sees(c, a['box'][rows], a['pose'][rows])
         seen, where = sees.any(1), 'mesh' if 'pose' not in files.whats else 'pose'
         found += [at('face_outside', where, r, 0, 'a face in front of some camera', f"a head at {', '.join(f'{x:.0f}' for x in a['pose'][r][:, 3])} mm, in no photo") for r in rows[~seen]]
+        far = np.linalg.norm((places := a['pose'][rows][:, :, 3]) - np.median(places, 0), axis=1)
+        most = limit(far, 300)
+        found += [too_far('far_pose', where, r, d, most) for r, d in zip(rows[seen], far[seen]) if d > most]
         if seen.any(): found += [Finding('camera_aside', 'camera', 'KRT', camera=files.names[i], expected='the face in some photo', found=f'none of {seen.sum()} frames', count=int(seen.sum())) for i in np.nonzero(~sees.any(0))[0]]
     return found
 
@@ -442,7 +453,7 @@ class CheckReport:
         "The findings of one severity"
         return [f for f in self.findings if f.severity == severity]
 
-    def table(self) -> list: # (severity, kind, what, files, where, expected, found)
+    def table(self) -> list: # (severity, kind, what, files, where, expected, found); the last two are the first one's
         "The findings, those of a kind in one row"
         groups = {}
         for f in self.findings: groups.setdefault((f.severity, f.kind, f.what), []).append(f)
@@ -455,7 +466,7 @@ class CheckReport:
         lines = [f"{self.name}: {read + same:,} files {'checked by their checksums' if self.quick else 'checked'}" + (f', {same:,} of them unchanged since the last check' if same else '')
                  + f'; {self.bytes/1e6:,.0f} MB read in {self.seconds:,.1f} s' + (f' ({read/self.seconds:,.0f} files/s, {self.bytes/1e6/self.seconds:,.0f} MB/s)' if read and self.seconds else '') + ('' if self.photos else '; photos left aside')]
         for severity, kind, what, n, where, expected, found in self.table():
-            lines.append(f"{severity:10} {kind.replace('_', ' ')}, {what}, {n:,}: {where}\n{'':11}expected {expected}, found {found}")
+            lines.append(f"{severity:10} {kind.replace('_', ' ')}, {what}, {n:,}: {where}\n{'':11}expected {expected}, found {found}; {KINDS[kind][2]}")
         for name, s in self.statistics.items():
             lines.append(f"{'statistics':10} {dict(vert='meshes', tex='textures')[name]}: of {s['files']:,} files the mean is {s['mean_off']:.3g} standard deviations from the file's, the variance {s['variance']:.5g} (in the file {s['variance_in_file']:.5g})")
         return '\n'.join(lines + ['nothing is damaged'] * (not self.of('damaged')))
@@ -465,8 +476,8 @@ class CheckReport:
     def _repr_html_(self) -> str:
         first, *rest = self.summary().split('\n')
         td = 'style="text-align:left;vertical-align:top;padding:1px 10px 1px 0"'
-        def row(r): return '<tr>' + ''.join(f'<td {td}>{html.escape(str(x).replace("_", " ") if i == 1 else str(x))}</td>' for i, x in enumerate(r)) + '</tr>'
-        head = ''.join(f'<th {td}>{h}</th>' for h in ('', 'kind', 'of', 'files', 'where', 'expected', 'found'))
+        def row(r): return '<tr>' + ''.join(f'<td {td}>{html.escape(str(x).replace("_", " ") if i == 1 else str(x))}</td>' for i, x in enumerate((*r, KINDS[r[1]][2]))) + '</tr>'
+        head = ''.join(f'<th {td}>{h}</th>' for h in ('', 'kind', 'of', 'files', 'where', 'expected', 'found', 'what to do'))
         return (f'<div><b>{html.escape(first)}</b>' + (f'<table><tr>{head}</tr>{"".join(map(row, self.table()))}</table>' if self.findings else '')
                 + ''.join(f'<br>{html.escape(l)}' for l in rest if l.startswith(('statistics', 'nothing'))) + '</div>')
 
@@ -525,14 +536,15 @@ def check_capture(
     if not os.access(out.parent if out.parent.is_dir() else root, os.W_OK): raise FormatError.at(out, 'a report in a folder that can be written to', 'one that cannot', 'choose another file: out (--out)')
     files, faults = (_Records(c), []) if isinstance(c, PackedCapture) else (_Files(c), _settle_topology(c))
     if type(files) is _Files: _settle_sizes(c)
-    reference = c.statistics.vert_mean if type(files) is _Records else c._mesh[0] if c._obj else np.zeros((0, 3), np.float32)
-    basis = json.dumps([capture_identity(c), [[v.K.tolist(), v.size] for v in c.cameras.values()], c.tex_size, reference.shape, zlib.crc32(np.ascontiguousarray(reference))])
-    journal = _Journal(out.with_name(f'.{out.stem}.npz'), basis, files, reference)
+    n_verts = c.n_verts if c._obj else 0
+    basis = json.dumps([capture_identity(c), [[v.K.tolist(), v.size] for v in c.cameras.values()], c.tex_size, n_verts])
+    journal = _Journal(out.with_name(f'.{out.stem}.npz'), basis, files, n_verts)
     for left in out.parent.glob(f'.{journal.path.stem}-????????.npz'): left.unlink() # of a process that was killed while it saved
     whats, tables = [w for w in files.whats if photos or w != 'photo'], _tables(c)
     counts = {w: dict(there=int(tables[w].sum()), of=tables[w].size, read=0, unchanged=0, damaged=0, suspicious=0) for w in whats}
     with ThreadPoolExecutor(workers or max(os.cpu_count() or 1, 8)) as pool:
         if resume and journal.load(): journal.refresh(pool, progress)
+        elif n_verts: journal.a['usual'][...] = _usual_mesh(c)
         need = {w: tables[w] & (journal.a[f'{w}_level'] < (1 if quick and w in ('average', 'texture', 'photo') else 2)) for w in whats}
         total, size, waiting, todo = sum(int(n.sum()) for n in need.values()), 0, deque(), _in_order(c, need)
         try:
@@ -543,7 +555,7 @@ def check_capture(
                     at, future = waiting.popleft()
                     look = future.result()
                     journal.note(*at, look)
-                    journal.save(_EVERY)
+                    journal.save(now=False)
                     size += look.bytes
                     counts[at[0]]['read'] += 1
                     bar.update()
@@ -600,7 +612,7 @@ def leave_out(self: Capture,
     row, names, tables, n = {k: i for i, k in enumerate(self.frame_list)}, {x: i for i, x in enumerate(self.cameras)}, _tables(self), 0
     for f in report.findings:
         if not {f.kind, f.severity} & kinds or f.severity == 'hole': continue
-        if f.what == 'topology': self._obj = [x for x in self._obj if x != (f.segment, f.frame)]
+        if f.what == 'topology' and f.severity == 'damaged': self._obj = [x for x in self._obj if x != (f.segment, f.frame)]
         elif f.what == 'camera': n += sum(int(tables[w][:, names[f.camera]].sum()) for w in ('texture', 'photo')); tables['texture'][:, names[f.camera]] = tables['photo'][:, names[f.camera]] = False
         elif f.what in tables: at = row[f.segment, f.frame], names.get(f.camera, 0); n += int(tables[f.what][at]); tables[f.what][at] = False
         else: continue
@@ -613,37 +625,32 @@ def leave_out(self: Capture,
 # %% ../nbs/01b_check.ipynb #55e6e9da
 @patch
 def figure(self: CheckReport,
-    width: float=10.,    # inches
-    columns: int=1200    # at most so many in a line; more frames are brought together, the worst of them shows
+    width: float=10., # inches
+    columns: int=60   # of a segment at most; frames are brought together where there are more, and the worst of them shows
 ) -> 'matplotlib.figure.Figure':
     "A map of frames × cameras, segment after segment"
     from matplotlib.figure import Figure
     from matplotlib.colors import ListedColormap
     from matplotlib.patches import Patch
-    colours = ['#d5e5d3', '#f4f1ea', '#f2b134', '#c8102e']
-    rows, per_line = self.map.shape[1], -(-len(self.segments)//max(1, -(-len(self.segments)//8)))
-    lines, at = [], 0
-    for i in range(0, len(self.segments), per_line):
-        part = self.segments[i:i+per_line]; n = sum(k for _, k in part)
-        lines.append((part, self.map[at:at+n])); at += n
-    fig = Figure(figsize=(width, .7 + len(lines)*(.55 + max(rows*.07, .8))), layout='constrained')
-    for ax, (part, m) in zip(fig.subplots(len(lines), 1, squeeze=False)[:, 0], lines):
-        k = -(-len(m)//columns)
-        m = np.pad(m, ((0, -len(m) % k), (0, 0))).reshape(-1, k, rows).max(1)
-        ax.imshow(m.T, aspect='auto', interpolation='nearest', cmap=ListedColormap(colours), vmin=-.5, vmax=3.5, extent=(0, len(m)*k, rows, 0))
+    colours, rows = ListedColormap(['#cfe3cc', '#f4f1ea', '#f2a900', '#c8102e']), self.map.shape[1]
+    n_lines = -(-len(self.segments)//7)
+    per_line, step = -(-len(self.segments)//n_lines), -(-(rows - 3)//10)
+    fig = Figure(figsize=(width, .75 + n_lines*(.45 + max(.033*rows, .9))), layout='constrained')
+    axes, at = fig.subplots(n_lines, 1, squeeze=False)[:, 0], 0
+    for i, (segment, n) in enumerate(self.segments):
+        ax, x, k = axes[i//per_line], i % per_line, min(n, columns)
+        worst = np.maximum.reduceat(self.map[at:at+n], np.arange(k)*n//k, 0)
+        ax.imshow(worst.T, aspect='auto', interpolation='nearest', cmap=colours, vmin=-.5, vmax=3.5, extent=(x, x + .985, rows, 0))
+        ax.text(x + .49, -.02*rows, (segment if len(segment) < 20 else segment[:18] + '…') + f' ({n:,})', ha='center', va='bottom', fontsize=6.5)
+        at += n
+    for ax in axes:
         ax.axhline(3, color='w', lw=1.5)
-        x = 0
-        for s, n in part:
-            ax.axvline(x, color='w', lw=1.5)
-            ax.text(x + n/2, -.3, s if len(s) < 24 else s[:22] + '…', ha='center', va='bottom', fontsize=7)
-            x += n
-        step = max(1, (rows - 3)//8)
-        ax.set_yticks([.5, 1.5, 2.5, *np.arange(3.5, rows, step)], ['mesh', 'pose', 'average', *self.cameras[::step]], fontsize=6)
-        ax.set_xticks([]); ax.tick_params(length=0)
+        ax.set(xlim=(0, per_line), ylim=(rows, 0), xticks=[])
+        ax.set_yticks([.5, 1.5, 2.5, *np.arange(3.5, rows, step)] if rows < 20 else [1.5, *np.arange(3.5 + step, rows, step)], ['mesh', 'pose', 'average', *self.cameras[::step]] if rows < 20 else ['mesh, pose, average', *self.cameras[step::step]], fontsize=6)
+        ax.tick_params(length=0)
         for s in ax.spines.values(): s.set_visible(False)
-    ax.set_xlabel('frames', fontsize=8)
-    fig.suptitle(f'{self.name}: {self.map.shape[0]:,} frames × {len(self.cameras)} cameras', fontsize=9)
-    fig.legend(handles=[Patch(fc=c, ec='#999', lw=.4, label=l) for c, l in zip(colours, ('good', 'not there', 'suspicious', 'damaged'))], loc='outside lower right', ncols=4, fontsize=7, frameon=False)
+    fig.suptitle(f'{self.name}: {self.map.shape[0]:,} frames (of each segment from left to right), {len(self.cameras)} cameras', fontsize=9)
+    fig.legend(handles=[Patch(fc=c, ec='#999', lw=.4, label=l) for c, l in zip(colours.colors, ('good', 'not there', 'suspicious', 'damaged'))], loc='outside lower right', ncols=4, fontsize=7, frameon=False)
     return fig
 
 # %% ../nbs/01b_check.ipynb #8a6fc75a
@@ -662,5 +669,6 @@ def dam_check(
         report = check_capture(capture, workers or None, not no_photos, quick, not fresh, out or None)
         if figure:
             with atomic_path(figure) as tmp: report.figure().savefig(tmp, dpi=150)
-    print(report.summary())
+    path = out or f'{capture}/check.json'
+    print(f'{report.summary()}\nreport: {path}' + (f'; dam_train and dam_pack with --leave_out {path} leave the damaged files out' if report.of('damaged') else ''))
     if report.of('damaged'): raise SystemExit(1)
