@@ -533,7 +533,6 @@ def check_capture(
     began, root = time.monotonic(), Path(capture.root if isinstance(capture, Capture) else capture)
     c = Capture(root) # as it is on disk now, whatever was left out before
     out = Path(out) if out else root/'check.json'
-    if not os.access(out.parent if out.parent.is_dir() else root, os.W_OK): raise FormatError.at(out, 'a report in a folder that can be written to', 'one that cannot', 'choose another file: out (--out)')
     files, faults = (_Records(c), []) if isinstance(c, PackedCapture) else (_Files(c), _settle_topology(c))
     if type(files) is _Files: _settle_sizes(c)
     n_verts = c.n_verts if c._obj else 0
@@ -543,8 +542,11 @@ def check_capture(
     whats, tables = [w for w in files.whats if photos or w != 'photo'], _tables(c)
     counts = {w: dict(there=int(tables[w].sum()), of=tables[w].size, read=0, unchanged=0, damaged=0, suspicious=0) for w in whats}
     with ThreadPoolExecutor(workers or max(os.cpu_count() or 1, 8)) as pool:
-        if resume and journal.load(): journal.refresh(pool, progress)
-        elif n_verts: journal.a['usual'][...] = _usual_mesh(c)
+        known = resume and journal.load()
+        if not known and n_verts: journal.a['usual'][...] = _usual_mesh(c)
+        try: journal.save() # now, not after hours, it turns out that nothing can be written
+        except OSError as e: raise FormatError.at(out, 'a report in a folder that can be written to', e.strerror, 'choose another file: out (--out)') from None
+        if known: journal.refresh(pool, progress)
         need = {w: tables[w] & (journal.a[f'{w}_level'] < (1 if quick and w in ('average', 'texture', 'photo') else 2)) for w in whats}
         total, size, waiting, todo = sum(int(n.sum()) for n in need.values()), 0, deque(), _in_order(c, need)
         try:
@@ -643,10 +645,12 @@ def figure(self: CheckReport,
         ax.imshow(worst.T, aspect='auto', interpolation='nearest', cmap=colours, vmin=-.5, vmax=3.5, extent=(x, x + .985, rows, 0))
         ax.text(x + .49, -.02*rows, (segment if len(segment) < 20 else segment[:18] + '…') + f' ({n:,})', ha='center', va='bottom', fontsize=6.5)
         at += n
+    few = rows < 20
+    named, labels = range(0 if few else step, rows - 3, step), ['mesh', 'pose', 'average'] if few else ['mesh, pose, average']
     for ax in axes:
         ax.axhline(3, color='w', lw=1.5)
         ax.set(xlim=(0, per_line), ylim=(rows, 0), xticks=[])
-        ax.set_yticks([.5, 1.5, 2.5, *np.arange(3.5, rows, step)] if rows < 20 else [1.5, *np.arange(3.5 + step, rows, step)], ['mesh', 'pose', 'average', *self.cameras[::step]] if rows < 20 else ['mesh, pose, average', *self.cameras[step::step]], fontsize=6)
+        ax.set_yticks([*([.5, 1.5, 2.5] if few else [1.5]), *(3.5 + i for i in named)], labels + [self.cameras[i] for i in named], fontsize=6)
         ax.tick_params(length=0)
         for s in ax.spines.values(): s.set_visible(False)
     fig.suptitle(f'{self.name}: {self.map.shape[0]:,} frames (of each segment from left to right), {len(self.cameras)} cameras', fontsize=9)
