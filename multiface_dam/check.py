@@ -238,7 +238,7 @@ class _Journal:
         for w in files.whats:
             shape = (n, m if w in ('texture', 'photo') else 1)
             self.a |= {f'{w}_{k}': np.zeros(shape, t) for k, t in (('time', np.int64), ('size', np.int64), ('crc', np.uint32), ('level', np.uint8), ('summed', np.uint8))}
-        self.saved, self.took = time.monotonic(), 0.
+        self.saved, self.took, self.whole = time.monotonic(), 0., True
 
     def load(self) -> bool:
         "Go on from the file, if it is there, whole, and about this very capture"
@@ -253,7 +253,7 @@ class _Journal:
 
     def save(self, now: bool=True):
         "Write the file; unless `now`, only if some time has passed"
-        if not now and time.monotonic() - self.saved < max(_EVERY, _SHARE*self.took): return
+        if not self.whole or not now and time.monotonic() - self.saved < max(_EVERY, _SHARE*self.took): return
         began = time.monotonic()
         faults = [[*at, *f] for at, f in self.faults.items() if self.a[f'{at[0]}_level'][at[1:]]]
         about = json.dumps(dict(version=_VERSION, basis=self.basis, faults=faults)).encode()
@@ -293,16 +293,22 @@ class _Journal:
     def note(self, what, row, cam, look: _Look):
         "Keep what was seen in a file"
         a, at, x = self.a, (row, cam), look.value
+        self.whole = False # until all of it is noted: Ctrl-C may come in between
         self.faults.pop((what, *at), None)
         if look.fault: self.faults[what, *at] = look.fault
         a[f'{what}_level'][at], a[f'{what}_crc'][at] = look.level, look.crc
         if look.stamp: a[f'{what}_time'][at], a[f'{what}_size'][at] = look.stamp
-        if x is None: return
         if isinstance(x, tuple): x, a['pose'][row] = x # a mesh of a pack, with its pose
-        if what == 'pose': a['pose'][row] = x
-        if what == 'mesh' and len(a['usual']): a['box'][row], a['far'][row] = (x.min(0), x.max(0)), np.linalg.norm(x - a['usual'], axis=1).max()
-        if what == 'pose' or a[f'{what}_summed'][at] or not self.files.c.usable[row]: return
-        a[f'{what}_summed'][at] = 1
+        if what == 'pose' and x is not None: a['pose'][row] = x
+        if what == 'mesh' and x is not None and len(a['usual']): a['box'][row], a['far'][row] = (x.min(0), x.max(0)), np.linalg.norm(x - a['usual'], axis=1).max()
+        if what in ('mesh', 'texture') and x is not None and not a[f'{what}_summed'][at] and self.files.c.usable[row]:
+            self.add(what, x)
+            a[f'{what}_summed'][at] = 1
+        self.whole = True
+
+    def add(self, what, x):
+        "A mesh (V,3) or texels (G,G,3) to the sums of the statistics"
+        a = self.a
         if what == 'texture': a['tex_n'] += x != 0; a['tex_total'] += x; a['tex_squares'] += x.astype(np.int64)**2
         elif len(a['usual']):
             a['vert_n'] += 1
@@ -354,7 +360,8 @@ def _compare(journal, whats):
         sees = _sees(c, a['box'][rows], a['pose'][rows])
         seen, where = sees.any(1), 'mesh' if 'pose' not in files.whats else 'pose'
         found += [at('face_outside', where, r, 0, 'a face in front of some camera', f"a head at {', '.join(f'{x:.0f}' for x in a['pose'][r][:, 3])} mm, in no photo") for r in rows[~seen]]
-        far = np.linalg.norm((places := a['pose'][rows][:, :, 3]) - np.median(places, 0), axis=1)
+        places = a['pose'][rows][:, :, 3]
+        far = np.linalg.norm(places - np.median(places, 0), axis=1)
         most = limit(far, 300)
         found += [too_far('far_pose', where, r, d, most) for r, d in zip(rows[seen], far[seen]) if d > most]
         if seen.any(): found += [Finding('camera_aside', 'camera', 'KRT', camera=files.names[i], expected='the face in some photo', found=f'none of {seen.sum()} frames', count=int(seen.sum())) for i in np.nonzero(~sees.any(0))[0]]
@@ -406,7 +413,7 @@ def _holes(c, whats) -> list: # of Finding
         inner = segment or '*'*bool(camera or what == 'average'), camera or 'average'*(what == 'average')
         found.append(Finding('missing', what, '/'.join(filter(None, (folder[what], *inner))), segment, '', camera, f'{of:,} files', (f'{of - n:,}' if n < of else 'none') + some, int(n)))
     for w in whats:
-        gone, each = ~tables[w], tables[w].shape[1] > 1
+        gone, each = ~tables[w], w in ('texture', 'photo')
         if gone.all(): add(w, gone.sum(), gone.size); continue
         blind = {i for i in range(gone.shape[1]) if each and gone[:, i].all()}
         for i in sorted(blind): add(w, len(gone), len(gone), camera=names[i])
@@ -541,7 +548,8 @@ def check_capture(
     for left in out.parent.glob(f'.{journal.path.stem}-????????.npz'): left.unlink() # of a process that was killed while it saved
     whats, tables = [w for w in files.whats if photos or w != 'photo'], _tables(c)
     counts = {w: dict(there=int(tables[w].sum()), of=tables[w].size, read=0, unchanged=0, damaged=0, suspicious=0) for w in whats}
-    with ThreadPoolExecutor(workers or max(os.cpu_count() or 1, 8)) as pool:
+    threads = workers or max(os.cpu_count() or 1, 8)
+    with ThreadPoolExecutor(threads) as pool:
         known = resume and journal.load()
         if not known and n_verts: journal.a['usual'][...] = _usual_mesh(c)
         try: journal.save() # now, not after hours, it turns out that nothing can be written
@@ -552,7 +560,7 @@ def check_capture(
         try:
             with tqdm(desc='check', total=total, unit=' files', disable=not progress, dynamic_ncols=True) as bar:
                 while True:
-                    while len(waiting) < 3*pool._max_workers and (at := next(todo, None)): waiting.append((at, pool.submit(_look, files, *at, not quick)))
+                    while len(waiting) < 3*threads and (at := next(todo, None)): waiting.append((at, pool.submit(_look, files, *at, not quick)))
                     if not waiting: break
                     at, future = waiting.popleft()
                     look = future.result()
