@@ -56,7 +56,7 @@ def what_counts(
     evaluation: dict,       # options of `evaluate`
 ) -> dict:
     "Everything that a finished run's numbers depend on"
-    skip = MAY_CHANGE - {'iterations'}
+    skip = MAY_CHANGE - {'iterations'} | ({'leave_out_kinds'} if not config.leave_out else set())   # what older runs could not choose
     return json.loads(json.dumps(dict({k: v for k, v in config.to_json().items() if k not in skip}, evaluation=evaluation)))
 
 def digest(*paths) -> str:

@@ -21,7 +21,8 @@ from fastcore.basics import patch
 
 # %% ../nbs/00_geometry.ipynb #a433ca38
 class FormatError(ValueError):
-    "A file is not what it should be. Reads `path, line N: expected ..., found ...; remedy`"
+    "A file is not what it should be. Reads `path, line N: expected ..., found ...; remedy`; the parts are kept"
+    expected = found = ''
     @classmethod
     def at(cls,
         path,           # the file
@@ -32,7 +33,9 @@ class FormatError(ValueError):
     ):
         "The error for one place in one file"
         where = f'{path}' + (f', line {line}' if line else '')
-        return cls(f'{where}: expected {expected}, found {found}' + (f'; {remedy}' if remedy else ''))
+        e = cls(f'{where}: expected {expected}, found {found}' + (f'; {remedy}' if remedy else ''))
+        e.expected, e.found = expected, str(found)
+        return e
 
 class MissingFileError(FormatError, FileNotFoundError): "A file that should be there is not"
 
@@ -69,7 +72,7 @@ def read_bytes(
     "The bytes of a file that is there and not empty, else `FormatError`"
     try:
         with open(path, 'rb') as f: data = f.read(n)
-    except FileNotFoundError: raise MissingFileError(f'{path}: expected {what}, found no such file; check the path or download the capture again') from None
+    except FileNotFoundError: raise MissingFileError.at(path, what, 'no such file', 'check the path or download the capture again') from None
     except (IsADirectoryError, NotADirectoryError): raise FormatError.at(path, what, 'a folder in its place', 'remove it, and copy or download the file again') from None
     if not data: raise FormatError.at(path, what, 'an empty file', 'copy or download it again')
     return data

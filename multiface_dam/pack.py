@@ -324,7 +324,7 @@ class PackedCapture(Capture):
         k = self._where[kind][row, max(cam, 0)]
         r = self.records[k]
         of = f'{KINDS[kind]} of {s}/{f}' + (f', camera {list(self.cameras)[cam]}' if cam >= 0 else '')
-        return FormatError(f'{self.root/("shard-%05d.bin" % r["shard"])}, record {k} at byte {r["offset"]} ({of}): expected {expected}, found {found}; the shard is damaged: copy it again, or pack the capture again')
+        return FormatError.at(f'{self.root/("shard-%05d.bin" % r["shard"])}, record {k} at byte {r["offset"]} ({of})', expected, found, 'the shard is damaged: copy it again, or pack the capture again')
 
     def _missing(self, kind, row, cam):
         s, f = self.frame_list[row]
@@ -551,13 +551,13 @@ def pack(
     cameras = {n: c.resize(image_size) if image_size else c for n, c in capture.cameras.items()}
     T = tex_size or capture.tex_size
     options = dict(max_error=max_error, jpeg=jpeg, codec=codec, crop=crop, image_size=image_size and list(image_size), tex_size=T, photos=photos)
-    plan = json.loads(json.dumps(dict(format=_VERSION, name=capture.name, options=options, frame_list=capture.frame_list, vert_var=stats.vert_var, tex_var=stats.tex_var,
+    plan = json.loads(json.dumps(dict(format=_VERSION, name=capture.name, options=options, frame_list=capture.frame_list, left_out=capture.damaged, vert_var=stats.vert_var, tex_var=stats.tex_var,
         cameras={n: dict(K=c.K.tolist(), R=c.R.tolist(), t=c.t.tolist(), dist=[0.]*5, size=list(c.size)) for n, c in cameras.items()})))
     if bent := {n: c.dist.tolist() for n, c in cameras.items() if c.dist.any()}: plan['lenses'] = bent     # what was undone
     for name in ('pack.json', 'packing.json'):
         if (out/name).is_file():
-            try: old = json.loads((out/name).read_text())
-            except ValueError: old = {}
+            try: old = {'left_out': [], **json.loads((out/name).read_text())}   # before a pack could leave out, nothing was
+            except (ValueError, TypeError): old = {}
             if different := [k for k in dict(plan, lenses={}) if old.get(k) != plan.get(k)]: raise ValueError(f'{out}: expected the folder of this pack, found another one (other {", ".join(different)}); choose a new folder, or give the same options')
             if name == 'pack.json': _tidy(out); return PackedCapture(out)
     if out.exists() and not (out/'packing.json').exists() and any(out.iterdir()): raise FileExistsError(f'{out}: expected a new or an empty folder, found other files; choose another')
@@ -1041,11 +1041,16 @@ def dam_pack(
     shard_mb: int = 1024,   # MiB a shard
     threads: int = 0,       # 0: one per core
     verify: store_true = False, # read every record of the pack and compare checksums
+    leave_out: str = '',    # report of dam_check (CAPTURE/check.json): what it found is not packed
+    leave_out_kinds: str = 'damaged', # what of the report, separated by commas: damaged, suspicious, or kinds as far_mesh
 ):
     "Pack a capture into a few large files that are fast to read"
     with plain_errors():
         if not out and not verify: raise ValueError('expected the folder of the pack after that of the capture, found none')
         opened = Capture(capture)
+        if leave_out:
+            import multiface_dam.check   # an import upwards, as the check reads packs: it gives captures `leave_out`
+            opened.leave_out(leave_out, leave_out_kinds.split(','))
         if out:
             if image_size and not all(x.isdigit() for x in image_size.split('x')) or image_size.count('x') != bool(image_size): raise ValueError(f'image_size is HEIGHTxWIDTH, as 1024x667, not {image_size!r}')
             opened = pack(opened, out, max_error, jpeg, codec, None if crop < 0 else crop, tuple(map(int, image_size.split('x'))) if image_size else None, tex_size or None, not no_photos, shard_mb*2**20, threads or None)

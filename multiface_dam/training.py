@@ -27,6 +27,7 @@ from .geometry import atomic_path, FormatError, MissingFileError, plain_errors
 from multiface_dam.data import (Capture, CaptureDataset, Split, auto_exposure, camera_split, fewer, mask_weights, normalise_batch, read_mask, to_display,
     write_mask)
 from .pack import batches
+from .check import read_report
 from .regions import choose_mask
 from .architectures import architecture, build_model
 from .losses import LossWeights, Normalization, dam_loss, denormalize_texture, render_output
@@ -63,11 +64,13 @@ class TrainConfig:
     val_every: int = 1000               # iterations between looks at unseen data, with a sample sheet
     val_samples: int = 32               # unseen samples a set that are looked at
     checkpoint_every: int = 1000        # iterations between checkpoints
+    leave_out: str = ''                 # report of `dam_check`: what it found is not used (the run keeps a copy, and goes on with that)
+    leave_out_kinds: tuple = ('damaged',) # what of the report: severities or kinds of findings
 
     def __post_init__(self):
         self.capture, self.out, self.split = os.path.abspath(self.capture), str(self.out), str(self.split)
-        self.test_segments, self.image_size = tuple(self.test_segments), tuple(self.image_size)
-        self.weight_mask = os.path.abspath(self.weight_mask) if self.weight_mask else ''
+        self.test_segments, self.image_size, self.leave_out_kinds = tuple(self.test_segments), tuple(self.image_size), tuple(self.leave_out_kinds)
+        self.weight_mask, self.leave_out = (os.path.abspath(p) if p else '' for p in (self.weight_mask, self.leave_out))
         if isinstance(self.weights, dict): self.weights = LossWeights(**self.weights)
         architecture(self.arch)  # raises where there is none
         if self.precision not in ('fp32', 'bf16', 'auto'): raise ValueError(f"precision is 'fp32', 'bf16' or 'auto', not {self.precision!r}")
@@ -217,6 +220,7 @@ class Run:
         self.config, self.iteration, self.path = config, iteration, Path(config.out)
         self.device = pick_device(config.device)
         self.capture = Capture(config.capture)
+        if config.leave_out: self.capture.leave_out(kept if (kept := self.path/'leave_out.json').exists() else config.leave_out, config.leave_out_kinds)
         which = int(config.split) if config.split.isdigit() else config.split
         self.split = fewer(camera_split(self.capture.cameras, which, test_segments=config.test_segments), self.capture,
                            config.n_cameras, config.n_segments, config.seed)
@@ -366,7 +370,7 @@ def load_model_state(path, model, state: dict):
     except RuntimeError as e: raise FormatError(f'{path}: the weights do not fit the model of its own configuration: {e}') from e
 
 # %% ../nbs/07_training.ipynb #dbe46a00
-MAY_CHANGE = {'iterations', 'log_every', 'val_every', 'val_samples', 'checkpoint_every', 'workers', 'in_memory', 'accumulate', 'device', 'out', 'capture', 'weight_mask'}
+MAY_CHANGE = {'iterations', 'log_every', 'val_every', 'val_samples', 'checkpoint_every', 'workers', 'in_memory', 'accumulate', 'device', 'out', 'capture', 'weight_mask', 'leave_out'}
 
 def check_same_run(path, old: dict, new: dict):
     "Raises `ValueError` where two configurations would not give the same weights"
@@ -798,6 +802,7 @@ def _begin(out: Path, last: Path, config: TrainConfig) -> dict:  # None at the s
     state = read_checkpoint(last) if last.exists() else None
     if state: check_same_run(out, state['config'], config.to_json())
     elif (out/'log.csv').exists(): raise FormatError(f'{out} holds the log of a run, but {last} is gone; restore it, or remove the directory to begin anew')
+    elif config.leave_out: read_report(config.leave_out).write(out/'leave_out.json')
     return state
 
 # %% ../nbs/07_training.ipynb #0269be55
@@ -852,11 +857,13 @@ def load_run(
     return run
 
 # %% ../nbs/07_training.ipynb #fac0a2d0
-def _config(screen, verts, tex, kl, test_segments, image_size, **options) -> TrainConfig:
+def _config(screen, verts, tex, kl, test_segments, image_size, leave_out_kinds='damaged', **options) -> TrainConfig:
     "The options of the command as a configuration"
     if image_size and not re.fullmatch(r'\d+x\d+', image_size): raise ValueError(f'image_size is HEIGHTxWIDTH, as 1024x667, not {image_size!r}')
-    return TrainConfig(weights=LossWeights(screen=screen, verts=verts, tex=tex, kl=kl), test_segments=tuple(filter(None, test_segments.split(','))),
+    return TrainConfig(weights=LossWeights(screen=screen, verts=verts, tex=tex, kl=kl), test_segments=_words(test_segments), leave_out_kinds=_words(leave_out_kinds),
                        image_size=tuple(map(int, image_size.split('x'))) if image_size else (), **options)
+
+def _words(text): return tuple(filter(None, text.split(',')))
 
 # %% ../nbs/07_training.ipynb #866769da
 @call_parse
@@ -887,6 +894,8 @@ def dam_train(
     in_memory: store_true = False, # keep decoded samples in memory
     val_every: int = 1000,      # iterations between looks at unseen data
     checkpoint_every: int = 1000, # iterations between checkpoints
+    leave_out: str = '',        # report of dam_check (CAPTURE/check.json): what it found is not used
+    leave_out_kinds: str = 'damaged', # what of the report, separated by commas: damaged, suspicious, or kinds as far_mesh
 ):
     "Train a deep appearance model on a capture; on several GPUs: torchrun --nproc_per_node N -m multiface_dam.training CAPTURE OUT"
     with plain_errors(): run = train(_config(**locals()))
