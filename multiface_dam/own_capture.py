@@ -216,8 +216,6 @@ def check_topology(
     outside = ((uvs < 0) | (uvs > 1)).any(-1).any(-1)
     if outside.any(): said.append(f'{outside.sum()} of {len(uvs)} triangles have texture coordinates outside 0..1 (from {uvs.min():.3g} to {uvs.max():.3g}) and will have no texture there; move all islands into one unit square')
     if (share := uv_overlap(topology)) > .002: said.append(f'{share:.1%} of the texels in use belong to more than one triangle, and show what one of them sees; lay out the texture without overlaps')
-    unused = n_verts - len(np.unique(topology.faces))
-    if unused: said.append(f'{unused} of {n_verts} vertices belong to no triangle')
     return said
 
 # %% ../nbs/15_own_capture.ipynb #8dd09a43
@@ -431,13 +429,13 @@ def write_capture(
     for n, c in cameras.items():
         if c.size == UNKNOWN_SIZE: cameras[n] = replace(c, size=load_photo(next(f.photos[n] for f in frames if n in f.photos), None, True).shape[:2])
     first = _verts(frames[0], mm)
-    _check_size(np.ptp(first, 0).max()/mm, mm)
-    said = check_topology(topology, len(first))
+    said, used = check_topology(topology, len(first)), np.unique(topology.faces)   # a vertex without a triangle may be anywhere
+    _check_size(np.ptp(first[used], 0).max()/mm, mm)
     plain = lambda x: None if x is None else x if isinstance(x, str) else np.asarray(x, float).tolist()
     what = dict(version=1, tex_size=tex_size, unit=mm, linear=linear, front=plain(front), up=plain(up), rigid=_digest(plain(rigid)), frames=_digest([f.name for f in frames]),
         cameras=_digest([[n, *(getattr(c, k).tolist() for k in ('K', 'R', 't', 'dist')), c.size] for n, c in cameras.items()]), topology=_digest([getattr(topology, k).tolist() for k in ('faces', 'uvs', 'uv_faces')]),
         meshes=_digest([[_stamp(f.verts), None if f.head_pose is None else _stamp(f.head_pose)] for f in frames]), photos=_digest([[c, _stamp(p)] for f in frames for c, p in f.photos.items()]))
-    place = _placing(frames, cameras, first, mm, front, up, rigid)
+    place = _placing(frames, cameras, len(first), used, mm, front, up, rigid)
     topology = _outside_out(topology, *place(frames[0]), [cameras[n] for n in frames[0].photos], said)
     _claim(dest, what)
     write_krt(dest/'KRT', cameras)
@@ -481,22 +479,23 @@ def _verts(frame, mm, n=None):
     if v.ndim != 2 or v.shape[1] != 3 or (n is not None and len(v) != n): raise ValueError(f"{frame.name}: expected vertices ({n or 'V'},3), as in all frames, found {v.shape}; all meshes need the same topology ({'an array' if v is frame.verts else frame.verts})")
     return check_range(v, MAX_MM, frame.name, 'vertices').astype(np.float64)*mm
 
-def _placing(frames, cameras, first, mm, front, up, rigid):
+def _placing(frames, cameras, n, used, mm, front, up, rigid):
     "Function that gives a frame's mesh in the head's frame, and the head's pose"
     def pose_of(f):
         pose = np.array(f.head_pose if isinstance(f.head_pose, np.ndarray) else read_transform(f.head_pose), np.float64)
         if pose.shape != (3, 4) or not np.isfinite(pose).all() or not is_rotation(pose[:, :3]): raise ValueError(f'{f.name}: expected a head pose (3,4) [R|t] with R a rotation, found {pose.tolist()}')
         return pose*[1, 1, 1, mm]
-    if frames[0].head_pose is not None: return lambda f: (_verts(f, mm, len(first)), pose_of(f))
+    if frames[0].head_pose is not None: return lambda f: (_verts(f, mm, n), pose_of(f))
     some = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, min(len(frames), 200)).astype(int))]
-    ref, w = track_head(np.stack([_verts(f, mm, len(first)) for f in some]), rigid)
+    if rigid is not None and np.shape(rigid) != (n,): raise ValueError(f'expected rigid to be {n} weights, one for each vertex, found {np.shape(rigid)}')
+    ref, w = track_head(np.stack([_verts(f, mm, n)[used] for f in some]), None if rigid is None else np.asarray(rigid)[used])
     to = {n: (c.center - ref.mean(0))/np.linalg.norm(c.center - ref.mean(0)) for n, c in cameras.items()}
     if front is None: front = max(to, key=lambda n: float(to[n] @ np.mean(list(to.values()), 0)))
     if isinstance(front, str) and front not in to: raise ValueError(f'expected front to be a camera ({_names(to)}) or a direction, found {front!r}')
     axes = head_axes(ref.mean(0), to[front] if isinstance(front, str) else front, -np.mean([c.R[1] for c in cameras.values()], 0) if up is None else up)
     ref = move(inverse(axes), ref)
     def place(f):
-        pose = rigid_fit(v := _verts(f, mm, len(first)), ref, w)
+        pose = rigid_fit((v := _verts(f, mm, n))[used], ref, w)
         return move(inverse(pose), v), pose
     return place
 
@@ -561,7 +560,7 @@ def overlay(
     capture: Capture, segment: str, frame: str, camera: str,
     gain: float=1.,  # exposure, see `auto_exposure`
 ) -> np.ndarray:     # (H,W,3) float32 in [0, 1]
-    "A photo in display colours with the mesh's visible edges"
+    "A photo in display colours with the mesh's outline, and its edges where triangles are large enough to be told apart"
     cam, image = capture.cameras[camera], to_display(capture.read_photo(segment, camera, frame)/255, gain)
     M = torch.as_tensor(projection_matrix(cam, capture.read_head_pose(segment, frame)))[None]
     tri = rasterize(torch.as_tensor(capture.read_verts(segment, frame))[None], capture.topology, M, cam.size, 'numba')[0][0].numpy()
@@ -570,7 +569,7 @@ def overlay(
         a, b = (tri[1:], tri[:-1]) if axis == 0 else (tri[:, 1:], tri[:, :-1])
         cut = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
         edge[cut] |= a != b; outline[cut] |= (a < 0) != (b < 0)
-    image[edge] = .65*image[edge] + .35*np.float32([.2, .9, 1])
+    if (tri >= 0).sum() > 60*len(np.unique(tri)): image[edge] = .65*image[edge] + .35*np.float32([.2, .9, 1])
     image[cv2.dilate(outline.astype(np.uint8), np.ones((2, 2))) > 0] = [1, .75, .1]
     return image
 
