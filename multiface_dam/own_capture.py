@@ -8,8 +8,9 @@ __all__ = ['UNKNOWN_SIZE', 'UNITS', 'LOW_AGREEMENT', 'quaternion_to_rotation', '
            'track_head', 'head_axes', 'to_linear', 'load_photo', 'Frame', 'find_frames', 'write_capture',
            'check_cameras', 'camera_table', 'camera_messages', 'overlay', 'show_capture', 'dam_import']
 
-# %% ../nbs/15_own_capture.ipynb #362bcbce
-import glob, json, os, re, shutil, warnings, zlib
+# %% ../nbs/15_own_capture.ipynb #f6e9180b
+import glob, json, os, re, warnings, zlib
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,7 +18,7 @@ from pathlib import Path
 import cv2, numpy as np, torch
 from fastcore.script import call_parse, store_true
 from matplotlib.figure import Figure
-from tqdm.auto import tqdm
+from tqdm import tqdm
 
 from .geometry import (MAX_MM, Camera, FormatError, MissingFileError, Topology, atomic_path, check_range, is_rotation, parse_numbers, plain_errors, projection_matrix,
     read_bytes, read_krt, read_lines, read_obj, read_transform, read_verts, write_krt)
@@ -194,16 +195,17 @@ def seen_from_behind(
         back, n = back + int(((normal*(eye - a)).sum(1) < 0)[tri].sum()), n + len(tri)
     return back/n if n else float('nan')
 
+def _flat(size): return torch.tensor([[[size, 0, 0, 0], [0, size, 0, 0], [0, 0, 1, 0]]]).float()   # M that takes (u, v, 1) to texels
+
 def uv_overlap(
     topology: Topology,
     size: int=512       # of the picture that is drawn for it
 ) -> float:             # 0 to 1
     "Share of the texels in use that more than one triangle claims"
     corners, n = topology.uvs[topology.uv_faces], len(topology.faces)
-    flat = torch.tensor([[[size, 0, 0, 0], [0, size, 0, 0], [0, 0, 1, 0]]]).float()
     def front(depth):
         v = torch.from_numpy(np.concatenate([corners, np.ones_like(corners[..., :1])], -1)*depth[:, None, None]).float().reshape(1, -1, 3)
-        return rasterize(v, np.arange(3*n, dtype=np.int32).reshape(-1, 3), flat, (size, size), 'numba')[0].numpy()
+        return rasterize(v, np.arange(3*n, dtype=np.int32).reshape(-1, 3), _flat(size), (size, size), 'numba')[0].numpy()
     first, last = front(1 + np.arange(n)/n), front(2 - np.arange(n)/n)
     return float((first != last)[first >= 0].mean()) if (first >= 0).any() else 0.
 
@@ -378,8 +380,7 @@ def _check_names(frames, cameras):
     for what, names in (('camera', cameras), ('segment', {f.segment for f in frames}), ('frame', {f.frame for f in frames})):
         for n in names:
             if not isinstance(n, str) or not re.fullmatch(r'[!-~]+', n) or re.search(r'[/\\]|^\.', n) or n == 'average': raise ValueError(f'expected a {what} named by one plain word without slashes (and not average), found {n!r}')
-    twice = sorted({f.name for f in frames if sum(g.name == f.name for g in frames if g.segment == f.segment) > 1}) if len({f.name for f in frames}) < len(frames) else []
-    if twice: raise ValueError(f'expected each frame once, found {_names(twice)} more than once')
+    if twice := [n for n, k in Counter(f.name for f in frames).items() if k > 1]: raise ValueError(f'expected each frame once, found {_names(twice)} more than once')
     if len(frames) < 2: raise ValueError(f'expected at least two frames, found {len(frames)}')
     for f in frames:
         if not f.photos: raise ValueError(f'{f.name}: expected a photo of at least one camera, found none; leave the frame out')
@@ -516,7 +517,7 @@ def check_cameras(
     size, names = min(capture.tex_size, 256), list(capture.cameras)
     rows, cams = capture.sample_index()
     picked = [np.unique(rows)[i] for i in np.unique(np.linspace(0, len(np.unique(rows)) - 1, n_frames).astype(int))] if len(rows) else []
-    used = rasterize(torch.nn.functional.pad(torch.from_numpy(capture.topology.uvs), (0, 1), value=1.)[None], capture.topology.uv_faces, torch.tensor([[[size, 0, 0, 0], [0, size, 0, 0], [0, 0, 1, 0]]]).float(), (size, size), 'numba')[0][0].numpy() >= 0
+    used = rasterize(torch.nn.functional.pad(torch.from_numpy(capture.topology.uvs), (0, 1), value=1.)[None], capture.topology.uv_faces, _flat(size), (size, size), 'numba')[0][0].numpy() >= 0
     sums = {n: dict(frames=0, inside=0., seen=0., xy=np.zeros(3)) for n in names}
     blur = lambda x: cv2.GaussianBlur(x, (0, 0), size/32)
     for row in picked:
@@ -569,7 +570,7 @@ def overlay(
         a, b = (tri[1:], tri[:-1]) if axis == 0 else (tri[:, 1:], tri[:, :-1])
         cut = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
         edge[cut] |= a != b; outline[cut] |= (a < 0) != (b < 0)
-    if (tri >= 0).sum() > 60*len(np.unique(tri)): image[edge] = .65*image[edge] + .35*np.float32([.2, .9, 1])
+    if (tri >= 0).sum() > 25*len(np.unique(tri)): image[edge] = .65*image[edge] + .35*np.float32([.2, .9, 1])
     image[cv2.dilate(outline.astype(np.uint8), np.ones((2, 2))) > 0] = [1, .75, .1]
     return image
 
@@ -618,6 +619,7 @@ def dam_import(
     "Take own photos, calibration and tracked meshes to a capture in the Multiface layout"
     with plain_errors():
         frames = find_frames(photos, meshes, poses)
+        if not topology and frames[0].verts.suffix.lower() != '.obj': raise ValueError(f'--topology: expected an OBJ with triangles and texture coordinates, because the meshes ({frames[0].verts.suffix}) have none; found none')
         capture = write_capture(dest, read_cameras(cameras), read_obj(topology or frames[0].verts)[1], frames, tex_size, unit, linear, front or None,
                                 parse_numbers(up.replace(',', ' '), 3, '--up', None, 'x,y,z') if up else None)
         rows = check_cameras(capture)
