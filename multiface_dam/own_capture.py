@@ -22,7 +22,7 @@ from tqdm import tqdm
 
 from .geometry import (MAX_MM, Camera, FormatError, MissingFileError, Topology, atomic_path, check_range, is_rotation, parse_numbers, plain_errors, projection_matrix,
     read_bytes, read_krt, read_lines, read_obj, read_transform, read_verts, write_krt)
-from .data import STATISTICS, Capture, compute_statistics, resize_texture, spaced, write_frame_list, write_mesh, write_photo
+from .data import STATISTICS, Capture, compute_statistics, photo_path, resize_texture, spaced, texture_path, write_frame_list, write_mesh, write_photo
 from .renderer import rasterize
 from .synthetic import unwrap_frame
 from .training import auto_exposure, to_display
@@ -397,13 +397,15 @@ def _stamp(x):
 
 def _digest(x): return f'{zlib.crc32(json.dumps(x).encode()):08x}'
 
-def _claim(dest, what):
-    "The folder is new, empty, or of the same import"
+def _claim(dest, what, frames):
+    "The folder is new, empty, or of the same import; a frame with other photos than before counts as not done"
     card = dest/'import.json'
     if dest.exists() and any(dest.iterdir()):
         try: old = json.loads(card.read_text())
         except (OSError, ValueError): raise FileExistsError(f'{dest} holds something else; choose a new folder') from None
-        if differ := [k for k in what if old.get(k) != what[k]]: raise FileExistsError(f"{dest} holds another import, with other {', '.join(differ)}; choose a new folder, or remove it")
+        if differ := [k for k in what if k != 'photos' and old.get(k) != what[k]]: raise FileExistsError(f"{dest} holds another import, with other {', '.join(differ)}; choose a new folder, or remove it")
+        stale = [f for f in frames if old.get('photos', {}).get(f.name) != what['photos'][f.name]]
+        for path in [texture_path(dest, f.segment, 'average', f.frame) for f in stale] + [dest/n for n in STATISTICS]*bool(stale): path.unlink(missing_ok=True)
     with atomic_path(card) as tmp: tmp.write_text(json.dumps(what, indent=1))
 
 # %% ../nbs/15_own_capture.ipynb #d1184317
@@ -435,10 +437,11 @@ def write_capture(
     plain = lambda x: None if x is None else x if isinstance(x, str) else np.asarray(x, float).tolist()
     what = dict(version=1, tex_size=tex_size, unit=mm, linear=linear, front=plain(front), up=plain(up), rigid=_digest(plain(rigid)), frames=_digest([f.name for f in frames]),
         cameras=_digest([[n, *(getattr(c, k).tolist() for k in ('K', 'R', 't', 'dist')), c.size] for n, c in cameras.items()]), topology=_digest([getattr(topology, k).tolist() for k in ('faces', 'uvs', 'uv_faces')]),
-        meshes=_digest([[_stamp(f.verts), None if f.head_pose is None else _stamp(f.head_pose)] for f in frames]), photos=_digest([[c, _stamp(p)] for f in frames for c, p in f.photos.items()]))
+        meshes=_digest([[_stamp(f.verts), None if f.head_pose is None else _stamp(f.head_pose)] for f in frames]), photos={f.name: _digest([[c, _stamp(p)] for c, p in sorted(f.photos.items())]) for f in frames})
     place = _placing(frames, cameras, len(first), used, mm, front, up, rigid)
     topology = _outside_out(topology, *place(frames[0]), [cameras[n] for n in frames[0].photos], said)
-    _claim(dest, what)
+    for message in said: warnings.warn(message)
+    _claim(dest, what, frames)
     write_krt(dest/'KRT', cameras)
     write_frame_list(dest, [(f.segment, f.frame) for f in frames])
     for segment, wav in (audio or {}).items():
@@ -453,6 +456,8 @@ def write_capture(
         with ThreadPoolExecutor(os.cpu_count() or 1) as pool, tqdm(total=sum(len(f.photos) for f in todo), unit='photo', desc=f'import {dest.name}', disable=not (progress and todo)) as bar:
             for f in todo:
                 verts, pose = place(f)
+                for path in (photo_path, texture_path):
+                    for n in set(cameras) - set(f.photos): path(dest, f.segment, n, f.frame).unlink(missing_ok=True)     # of a photo that was taken out
                 write_mesh(dest, f.segment, f.frame, verts, pose, topology if leads[f.segment] == f.frame else None)
                 def photo(name):
                     write_photo(dest, f.segment, name, f.frame, load_photo(f.photos[name], cameras[name].size, linear, f'{f.name}/{name}'))
@@ -463,8 +468,7 @@ def write_capture(
     finally: torch.set_num_threads(before)
     capture = Capture(dest, cache=False)
     if todo or not all((dest/f).exists() for f in STATISTICS): compute_statistics(capture)
-    if blind: said.append(f'{len(blind)} photos show nothing of the mesh: {_names(blind)}; is it in the picture, and are frames of photos and meshes the same moment?')
-    for message in said: warnings.warn(message)
+    if blind: warnings.warn(f'{len(blind)} photos show nothing of the mesh: {_names(blind)}; is it in the picture, and are frames of photos and meshes the same moment?')
     return Capture(dest)
 
 def _complete(capture, frames):
