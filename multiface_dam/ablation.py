@@ -1127,13 +1127,17 @@ def preset_configs(
     out,                    # directory of the runs
     iterations: int = 0,    # 0: the preset's
     device: str = 'auto',
+    test_segments: tuple = ('EXP_ROM',), # segments held out, by prefix
+    tex_size: int = 0,      # texels a side; 0: the capture's
+    image_size: tuple = (), # (height, width) of photos and renders; (): the capture's
     **axes,                 # archs, splits, seeds, n_cameras, n_segments: their product takes the place of the preset's grids, if any is given
 ) -> dict:                  # {name: TrainConfig}
     "The runs of a preset"
     if preset not in GRIDS: raise ValueError(f"preset {preset!r}: one of {', '.join(GRIDS)}")
     training = dict(GRIDS[preset]['training'])
     if iterations: training['iterations'] = iterations
-    config = TrainConfig(capture, os.path.abspath(out), n_latent=64, weights=LossWeights(screen=1., verts=1., tex=1., kl=.01), batch_size=8, lr=1e-3, in_memory=True, device=device, **training)
+    config = TrainConfig(capture, os.path.abspath(out), n_latent=64, weights=LossWeights(screen=1., verts=1., tex=1., kl=.01), batch_size=8, lr=1e-3, in_memory=True, device=device,
+                         test_segments=test_segments, tex_size=tex_size, image_size=image_size, **training)
     axes, configs = {k: v for k, v in axes.items() if v}, {}
     for grid in [axes] if axes else GRIDS[preset]['grids']: configs.update(grid_configs(config, **grid))
     return configs
@@ -1169,7 +1173,7 @@ def ablate(
     cluster: str = '',          # 'slurm' or 'local': jobs through submitit instead of processes
     options: str = '',          # of submitit
     progress: bool = True,
-    **settings,                 # of `preset_configs`: archs, splits, seeds, n_cameras, n_segments, iterations, device
+    **settings,                 # of `preset_configs`: archs, splits, seeds, n_cameras, n_segments, iterations, device, test_segments, tex_size, image_size
 ) -> Grid:
     "Capture, grid and report; what is finished is not done again"
     out = Path(out)
@@ -1185,7 +1189,9 @@ def ablate(
         with process_pool(workers, max(1, cores//workers)) as pool: grid = run_grid(configs, pool, evaluation, progress)
     try: texture = mean_texture(capture or out/'quickstart_capture')
     except (OSError, ValueError): texture = None
-    given = ' '.join(f"--{k} {','.join(map(str, v)) if isinstance(v, tuple) else v}" for k, v in dict(preset=preset, **settings).items() if v and v != 'auto')
+    text = lambda k, v: ('x' if k == 'image_size' else ',').join(map(str, v)) or "''" if isinstance(v, tuple) else v
+    given = ' '.join(f'--{k} {text(k, v)}' for k, v in dict(preset=preset, **settings).items()
+                     if (v or k == 'test_segments') and v not in ('auto', ('EXP_ROM',)))
     path = write_ablation_report(grid, out, f'dam_ablate {given}', texture)
     print('\n'.join(['', *findings(grid), '', f'report: {path.resolve()}']))
     return grid
@@ -1202,6 +1208,9 @@ def dam_ablate(
     n_cameras: str = '',       # numbers of training cameras (0: all of the split)
     n_segments: str = '',      # numbers of training segments (0: all)
     iterations: int = 0,       # of training (0: the preset's)
+    test_segments: str = 'EXP_ROM', # segments held out, prefixes separated by commas
+    tex_size: int = 0,         # texels a side (0: the capture's)
+    image_size: str = '',      # HEIGHTxWIDTH of photos and renders ('': the capture's)
     workers: int = 0,          # processes (0: one a core, 8 at most; 1: in this process)
     cluster: str = '',         # slurm or local: a job a run, through submitit
     options: str = '',         # of submitit: slurm_partition=gpu,gpus_per_node=1,cpus_per_task=8
@@ -1210,4 +1219,5 @@ def dam_ablate(
     "Compare architectures, numbers of cameras and numbers of expressions: a grid of runs, and a report"
     with plain_errors():
         ablate(out, capture, preset, workers, cluster, options, archs=listed(archs), splits=listed(splits), seeds=listed(seeds, int),
-               n_cameras=listed(n_cameras, int), n_segments=listed(n_segments, int), iterations=iterations, device=device)
+               n_cameras=listed(n_cameras, int), n_segments=listed(n_segments, int), iterations=iterations, device=device,
+               test_segments=listed(test_segments), tex_size=tex_size, image_size=listed(image_size.replace('x', ','), int))

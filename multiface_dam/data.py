@@ -699,14 +699,14 @@ class CaptureDataset(torch.utils.data.Dataset):
         if unknown := [c for c in chosen if c not in capture.cameras]: raise ValueError(f'expected cameras of {capture.name} ({", ".join(self.names)}), found {unknown}')
         ok = np.array([_begins(s, segments) and not (exclude and _begins(s, exclude)) for s in capture.segments])
         for p in _prefixes(segments):
-            if not any(s.startswith(p) for s in capture.segments): raise ValueError(f"expected the beginning of a segment's name in {capture.name} ({', '.join(capture.segments)}), found {p!r}")
+            if not any(s.startswith(p) for s in capture.segments): raise ValueError(f"expected the beginning of a segment's name in {capture.name} ({', '.join(capture.segments)}), found {p!r}; segments that are held out for testing are test_segments, and may be none")
         number = {s: i for i,s in enumerate(capture.segments)}
         rows, cams = capture.sample_index(photos)
         keep = ok[np.array([number[s] for s,_ in capture.frame_list])[rows]] & np.isin(cams, [self.names.index(c) for c in chosen])
         self.rows, self.cams = rows[keep], cams[keep]
 
         sizes = {c.size for n,c in capture.cameras.items() if n in chosen}
-        if image_size is None and len(sizes) > 1: raise ValueError(f'expected image_size, because the photos of {capture.name} have several sizes: {sorted(sizes)}')
+        if image_size is None and len(sizes) > 1: raise ValueError(f'expected image_size, because the photos of {capture.name} have several sizes: {sorted(sizes)}; choose one (height, width) for all')
         self.image_size = tuple(int(x) for x in image_size) if image_size is not None else next(iter(sizes), (2048, 1334))
         self.resized = [c.resize(self.image_size) for c in capture.cameras.values()]
         self.tex_size, self.topology = tex_size or capture.tex_size, capture.topology
@@ -857,18 +857,18 @@ def spaced(
 
 def camera_split(
     cameras: dict,               # {name: Camera}
-    which='cam0',                # 'cam0' to 'cam3', or how many test cameras
+    which='cam0',                # 'cam0' to 'cam3', or how many test cameras; 0: none, all are trained on
     test_segments=('EXP_ROM',)   # beginnings of the held-out segments' names
 ) -> Split:
     "Test cameras about equally spaced over the rig, the first in the middle of it; nested, deterministic. Rigs of other than 38 cameras get their share"
     n = len(cameras)
-    if n < 2: raise ValueError(f'expected a rig of at least 2 cameras, found {n}')
     if isinstance(which, str):
+        if n < 2: raise ValueError(f'expected a rig of at least 2 cameras, found {n}; split 0 holds none out')
         if which not in SPLITS: raise ValueError(f'expected a split among {", ".join(SPLITS)} or a number of test cameras, found {which!r}')
         n_test = min(max(round(n * SPLITS[which] / 38), 1), n - 1)
     else: n_test = int(which)
-    if not 0 < n_test < n: raise ValueError(f'expected from 1 to {n - 1} test cameras of {n}, found {n_test}')
-    test = spaced(cameras, n_test)
+    if not 0 <= n_test < n: raise ValueError(f'expected from 0 to {n - 1} test cameras of {n}, found {n_test}')
+    test = spaced(cameras, n_test) if n_test else []
     return Split(which if isinstance(which, str) else f'{n_test} test cameras', tuple(c for c in cameras if c not in test), tuple(test), _as_tuple(test_segments))
 
 def _as_tuple(p): return tuple(_prefixes(p))

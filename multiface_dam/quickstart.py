@@ -61,10 +61,9 @@ def contact_sheet(
     segments = [capture.segments[i] for i in np.linspace(0, len(capture.segments) - 1, min(n_frames, len(capture.segments))).round().astype(int)]
     frames = [own[len(own)//2] for own in ([f for f in capture.frames if f[0] == s] for s in segments) if own]
     have = set(capture.samples)
-    blank = np.zeros((*capture.cameras[cams[0]].size, 3), np.uint8)
-    photos = [[capture.read_photo(s, c, f) if (s, f, c) in have else blank for c in cams] for s, f in frames]
-    gain = auto_exposure(np.array(photos)/255)
-    h, w = blank.shape[:2]
+    photos = [[capture.read_photo(s, c, f) if (s, f, c) in have else np.zeros((*capture.cameras[c].size, 3), np.uint8) for c in cams] for s, f in frames]
+    gain = auto_exposure(np.concatenate([p.reshape(-1, 3) for row in photos for p in row])/255)
+    h, w = capture.cameras[cams[0]].size
     fig = Figure(figsize=(len(cams)*1.25 + .2, len(frames)*1.25*h/w + .3), layout='constrained')
     fig.get_layout_engine().set(w_pad=.01, h_pad=.01, wspace=0, hspace=0)
     for i, (row, (segment, frame)) in enumerate(zip(fig.subplots(len(frames), len(cams), squeeze=False), frames)):

@@ -24,8 +24,8 @@ from .regions import paint_verts, uv_raster
 __all__ = ['ASSETS', 'PARTS', 'TONGUE', 'EXPRESSIONS', 'VISEMES', 'WRINKLES', 'ROUGHNESS', 'F0', 'RIG_DISTANCE', 'EXPOSURE',
            'READ_NOISE', 'SHOT_NOISE', 'SENTENCES', 'PRESETS', 'export_head_rig', 'HeadRig', 'Eyes', 'Pose', 'perform',
            'Skin', 'paint_skin', 'Dome', 'light_dome', 'mirrored', 'environment_brdf', 'specular', 'visible_light',
-           'irradiance', 'Filmed', 'Actor', 'rig_cameras', 'Preset', 'frames_of', 'face_weight_mask', 'synthesize',
-           'dam_synthesize']
+           'irradiance', 'Filmed', 'Actor', 'rig_cameras', 'Preset', 'frames_of', 'face_weight_mask', 'unwrap_frame',
+           'synthesize', 'dam_synthesize']
 
 # %% ../nbs/03_synthetic.ipynb #aae69720
 ASSETS = Path(__file__).parent/'assets' if '__file__' in globals() else Path('../multiface_dam/assets')
@@ -1196,24 +1196,42 @@ def _files_of(dest: Path, cameras, segment: str, frame: str) -> list[Path]:
     return [verts_path(dest, segment, frame), transform_path(dest, segment, frame), texture_path(dest, segment, 'average', frame),
             *(path(dest, segment, c, frame) for c in cameras for path in (photo_path, texture_path))]
 
-# %% ../nbs/03_synthetic.ipynb #e3aedb8a
-def _shoot_frame(dest: Path, actor: Actor, cameras: dict, preset: Preset, topology: Topology, moment: tuple, filmed: Filmed, pool) -> None:
-    "Photos, textures, their average and the mesh of one frame; the average is written last and says that the frame is complete."
-    segment, frame, i, n = moment
-    verts = torch.as_tensor(filmed.tracked)[None]
+# %% ../nbs/03_synthetic.ipynb #7c1f0a52
+def unwrap_frame(
+    dest, segment: str, frame: str, # where
+    verts: np.ndarray,  # (V,3) mm, in the head's frame
+    head_pose,          # (3,4) mesh to world, mm
+    topology: Topology, # counter-clockwise seen from outside
+    cameras: dict,      # {name: Camera} that took a photo
+    photo,              # function of a camera's name: its photo (H,W,3) uint8; called in `pool`'s threads
+    tex_size: int,      # T
+    pool,               # executor: one camera per thread
+) -> dict:              # {camera: texels that it saw}
+    "Write the textures that photos show, and their average; the average is written last and says that the frame is complete."
+    verts = torch.as_tensor(verts)[None]
     def one(name):
-        photo = actor.shoot(filmed, cameras[name], (segment, frame), preset.supersample)
-        M = torch.as_tensor(projection_matrix(cameras[name], filmed.tracked_pose))
-        tex, seen = unwrap_texture(torch.as_tensor(photo).permute(2, 0, 1)[None].float(), verts, topology, M[None], preset.tex_size)
+        image, M = photo(name), torch.as_tensor(projection_matrix(cameras[name], head_pose))
+        tex, seen = unwrap_texture(torch.as_tensor(image).permute(2, 0, 1)[None].float(), verts, topology, M[None], tex_size)
         seen = seen[0, 0].numpy() > 0
         tex = np.maximum(np.rint(tex[0].permute(1, 2, 0).numpy()), 1).astype(np.uint8) * seen[..., None]      # a texel that was seen is never 0
-        write_photo(dest, segment, name, frame, photo); write_texture(dest, segment, name, frame, tex)
+        write_texture(dest, segment, name, frame, tex)
         return tex, seen
-    total, count = np.zeros((preset.tex_size,) * 2 + (3,), np.uint32), np.zeros((preset.tex_size,) * 2, np.uint32)
-    for tex, seen in pool.map(one, cameras): total += tex; count += seen
-    write_mesh(dest, segment, frame, filmed.tracked, filmed.tracked_pose, topology if i == 0 else None)
+    total, count, texels = np.zeros((tex_size,) * 2 + (3,), np.uint32), np.zeros((tex_size,) * 2, np.uint32), {}
+    for name, (tex, seen) in zip(cameras, pool.map(one, cameras)): total += tex; count += seen; texels[name] = int(seen.sum())
     average = np.where(count[..., None] > 0, np.rint(total / np.maximum(count, 1)[..., None]), 0).astype(np.uint8)
     write_texture(dest, segment, 'average', frame, average)
+    return texels
+
+# %% ../nbs/03_synthetic.ipynb #e3aedb8a
+def _shoot_frame(dest: Path, actor: Actor, cameras: dict, preset: Preset, topology: Topology, moment: tuple, filmed: Filmed, pool) -> None:
+    "Photos, the mesh, textures and their average of one frame."
+    segment, frame, i, n = moment
+    def photo(name):
+        image = actor.shoot(filmed, cameras[name], (segment, frame), preset.supersample)
+        write_photo(dest, segment, name, frame, image)
+        return image
+    write_mesh(dest, segment, frame, filmed.tracked, filmed.tracked_pose, topology if i == 0 else None)
+    unwrap_frame(dest, segment, frame, filmed.tracked, filmed.tracked_pose, topology, cameras, photo, preset.tex_size, pool)
 
 # %% ../nbs/03_synthetic.ipynb #a2326f93
 def synthesize(

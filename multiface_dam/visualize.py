@@ -334,7 +334,7 @@ def orbit_camera(
 ) -> Camera:               # in the head's frame
     "A camera on a sphere about the point that the rig looks at"
     cams = list(run.capture.cameras.values())
-    focus = rig_focus(cams)
+    focus = rig_focus(cams) if len(cams) > 1 else pose[:, :3] @ run.capture.vert_mean.mean(0) + pose[:, 3]
     target = pose[:, :3].T @ (focus - pose[:, 3])
     eye = target + np.median([np.linalg.norm(c.center - focus) for c in cams])*angles_to_direction(azimuth, elevation)
     (h, w), f = (run.size[0], round(1.25*run.size[0])), np.median([c.resize(run.size).K[[0, 1], [0, 1]] for c in cams], 0)
