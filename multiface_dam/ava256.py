@@ -374,7 +374,7 @@ class _Members(CheckedFiles):
             x = decode_avif(data, path, size, LABELS[what])[::1 if what == 'photo' else -1] if decode else None
             if not decode: _open_avif(data, path, LABELS[what], size)
             return x, zlib.crc32(data)
-        return x, zlib.crc32(x)
+        return x, zlib.crc32(np.ascontiguousarray(x))
 
     def settle(self):
         self.settle_sizes()
