@@ -18,6 +18,7 @@ from PIL import Image, features
 from .geometry import (MAX_MM, Camera, FormatError, MissingFileError, atomic_path, check_range, parse_numbers, projection_matrix, read_bytes, read_lines,
     read_obj, read_transform)
 from .data import STATISTICS, Capture, Statistics, average_seen, cache_files, read_png, read_statistics, read_variance
+from .check import LABELS, CheckedFiles, Finding, fault_kind
 
 # %% ../nbs/01c_ava256.ipynb #7948c30b
 FULL_SIZE = (4096, 2668)
@@ -121,16 +122,16 @@ def decode_avif(
     what: str='an image'
 ) -> np.ndarray:      # (H,W,3) uint8 RGB
     "An AVIF image"
-    image = _open_avif(data, path, what)
-    if size is not None and image.size[::-1] != tuple(size): raise FormatError.at(path, f'{what} of {size[0]} × {size[1]} pixels (height × width)', '{1} × {0}'.format(*image.size), "all photos of a camera have one size, and all textures: download the archive again")
+    image = _open_avif(data, path, what, size)
     try: return np.array(image.convert('RGB'))
     except (OSError, ValueError, SyntaxError, RuntimeError, MemoryError) as e: raise FormatError.at(path, what, f'an AVIF that cannot be decoded ({e})', 'download the archive again') from None
 
-def _open_avif(data, path, what):
+def _open_avif(data, path, what, size=None):
     if not features.check('avif'): raise ImportError(f'{path}: expected a Pillow that decodes AVIF, found {Image.__version__} without it; pip install "Pillow>=11.3" as a wheel')
     try: image = Image.open(io.BytesIO(data), formats=['AVIF'])
     except (OSError, ValueError, SyntaxError, RuntimeError, MemoryError, Image.DecompressionBombError) as e: raise FormatError.at(path, f'{what} (AVIF)', f'{e}', 'download the archive again') from None
     if image.width*image.height > 2**28: raise FormatError.at(path, f'{what} of at most 2^28 pixels', f'{image.height} × {image.width}', 'download the archive again')
+    if size is not None and image.size[::-1] != tuple(size): raise FormatError.at(path, f'{what} of {size[0]} × {size[1]} pixels (height × width)', '{1} × {0}'.format(*image.size), "all photos of a camera have one size, and all textures: download the archive again")
     return image
 
 def read_ply_verts(
@@ -186,7 +187,7 @@ class Ava256Capture(Capture):
         topology=None,        # face_topology.obj; beside or above the capture if not given
         undistort: bool=True  # are the photos as the lens took them, to be undistorted?
     ):
-        root = Path(root)
+        root, self.opened_with = Path(root), dict(topology=topology, undistort=undistort)
         self.root = root/'decoder' if (root/'decoder'/'camera_calibration.json').is_file() else root
         self.cameras, self.frame_list = read_calibration(self.root/'camera_calibration.json'), read_frame_table(self.root/'frame_list.csv')
         if not undistort: self.cameras = {n: Camera(n, c.K, c.R, c.t, size=c.size) for n,c in self.cameras.items()}
@@ -199,10 +200,18 @@ class Ava256Capture(Capture):
         self.has_pose, self.has_mesh, self.has_average, *photos = self.members['offset'].T >= 0
         self.has_photo = np.stack(photos, 1)
         self.has_texture = self.has_photo & (self.has_mesh & self.has_pose)[:, None]
-        self.cameras = {n: c.resize(s) for (n,c),s in zip(self.cameras.items(), self._photo_sizes())}
+        self.cameras = {n: self.fit(c, s) for (n,c),s in zip(self.cameras.items(), self._photo_sizes())}
 
     def __getstate__(self): return {k: v for k,v in self.__dict__.items() if k != '_last'}
     def __setstate__(self, state): self.__dict__.update(state, _last=threading.local())
+
+    def fit(self, camera, size) -> Camera:
+        "A camera whose photos have this size, however large the calibration's are"
+        return camera.resize(size)
+
+    def checked_files(self) -> CheckedFiles:
+        "What a check reads"
+        return _Members(self)
 
     @property
     def name(self) -> str:
@@ -222,7 +231,8 @@ class Ava256Capture(Capture):
             except OSError: return None
         def listed(archive):
             try: return list_archive(self.root/archive[0], numbers, archive[1]), None
-            except FormatError as e: return np.array([(-1, 0, 0, 0, 0)]*len(numbers), MEMBER), None if isinstance(e, MissingFileError) else str(e)
+            except FormatError as e: return np.array([(-1, 0, 0, 0, 0)]*len(numbers), MEMBER), None if isinstance(e, MissingFileError) else e
+        self.unreadable = {}     # column: FormatError
         with ThreadPoolExecutor(16) as pool:
             key = hashlib.sha256(json.dumps([MEMBER.descr, numbers.tolist(), archives, list(pool.map(stamp, [n for n,_ in archives]))]).encode()).hexdigest()
             files = cache_files(self.root, 'archives.npz') if cache else []
@@ -232,7 +242,8 @@ class Ava256Capture(Capture):
                         if str(z['key']) == key and z['members'].shape == (len(numbers), len(archives)) and z['members'].dtype == MEMBER: return z['members'][of]
                 except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error): pass      # not there, or damaged: as if not there
             columns, errors = zip(*pool.map(listed, archives))
-        members, self.damaged = np.stack(columns, 1), [e.split(': expected')[0] for e in errors if e]
+        members, self.unreadable = np.stack(columns, 1), {i: e for i,e in enumerate(errors) if e}
+        self.damaged = [str(self.root/archives[i][0]) for i in self.unreadable]
         for file in files if not self.damaged else ():
             try:
                 with atomic_path(file) as t, open(t, 'wb') as f: np.savez_compressed(f, key=key, members=members)
@@ -320,3 +331,68 @@ class Ava256Capture(Capture):
     def holes(self) -> dict: # {what: list}, only what there is any of
         "What is missing or left out"
         return {k.replace('KRT', 'camera_calibration.json'): v for k,v in super().holes.items() if k not in ('textures', 'cameras without textures', 'segments without textures')}
+
+# %% ../nbs/01c_ava256.ipynb #c04d7be9
+class _Members(CheckedFiles):
+    "The members of a capture's archives"
+    whats, texels, calibration = ('mesh', 'pose', 'average', 'photo'), 'average', 'camera_calibration.json'
+    columns = dict(pose=0, mesh=1, average=2, photo=3)
+
+    def __init__(self, capture):
+        super().__init__(capture)
+        self.archives = capture._archives()
+        self.own_texels = not capture._all_there(STATISTICS)
+        if self.own_texels: self.statistics = AVA_STATISTICS
+        def written(name):
+            try: return (capture.root/name).stat().st_mtime_ns
+            except OSError: return 0
+        with ThreadPoolExecutor(16) as pool: self.written = list(pool.map(written, [n for n,_ in self.archives]))
+
+    def member(self, what, row, cam):
+        column = self.columns[what] + (cam if what == 'photo' else 0)
+        return column, self.c.members[row, column]
+
+    def stamp(self, what, row, cam): column, m = self.member(what, row, cam); return self.written[column], int(m['crc'])
+    def size(self, what, row, cam, stamp): return min(int(self.member(what, row, cam)[1]['packed']), LARGEST)
+
+    def content(self, what, row, cam):
+        column, member = self.member(what, row, cam)
+        archive, suffix = self.archives[column]
+        try: return read_member(self.c.root/archive, self.c.frame_list[row][1] + suffix, member, LABELS[what])
+        except FormatError as e:
+            if isinstance(e.__context__, OSError): raise e.__context__ from None     # of the disk, not of the member
+            raise
+
+    def image_size(self, what, row, cam): return avif_size(self.content(what, row, cam), self.path(what, row, cam), LABELS[what])
+
+    def read(self, what, row, cam, decode):
+        data, path = self.content(what, row, cam), self.path(what, row, cam)
+        if what == 'mesh': x = read_ply_verts(data, path, self.n_verts or None)
+        elif what == 'pose': x = read_transform(path, data); check_range(x[:, 3], MAX_MM, path, 'a translation')
+        else:
+            size = self.c.cameras[self.names[cam]].size if what == 'photo' else (self.c.tex_size,)*2
+            x = decode_avif(data, path, size, LABELS[what])[::1 if what == 'photo' else -1] if decode else None
+            if not decode: _open_avif(data, path, LABELS[what], size)
+            return x, zlib.crc32(data)
+        return x, zlib.crc32(np.ascontiguousarray(x))
+
+    def settle(self):
+        self.settle_sizes()
+        self.n_verts, found = 0, []
+        def at(column): return 'photo' if column > 2 else next(w for w,k in self.columns.items() if k == column), self.names[column - 3] if column > 2 else ''
+        for column, e in self.c.unreadable.items():
+            what, camera = at(column)
+            found.append(Finding('unreadable', what, self.archives[column][0], camera=camera, expected=e.expected, found=e.found, count=len(self.c.frame_list)))
+        if file := self.c.topology_file:
+            try:
+                self.n_verts = self.c.n_verts
+                if n := self.stray_uvs(): found.append(Finding('uvs', 'topology', file.name, expected='texture coordinates from 0 to 1', found=f'{n} that are not'))
+            except FormatError as e: found.append(Finding(fault_kind(e), 'topology', file.name, expected=e.expected, found=e.found))
+        return found
+
+    def place(self, what, segment='', camera=''):
+        archive = (f'image/cam{camera}.zip' if camera else 'image') if what == 'photo' else self.archives[self.columns[what]][0]
+        return archive + f', {segment}'*bool(segment)
+
+    def unknown(self, camera): return f'image/cam{camera}.zip'
+    def absent(self): return [('topology', 'face_topology.obj', "the mesh's triangles and texture coordinates")]*(not self.c.topology_file)

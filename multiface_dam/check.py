@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['SEVERITIES', 'KINDS', 'WHATS', 'LABELS', 'OK', 'HOLE', 'SUSPICIOUS', 'DAMAGED', 'Finding', 'fault_kind',
-           'CheckReport', 'read_report', 'capture_identity', 'check_capture', 'dam_check']
+           'CheckedFiles', 'CheckReport', 'read_report', 'capture_identity', 'check_capture', 'dam_check']
 
 # %% ../nbs/01b_check.ipynb #d3d9d2d8
 import base64, hashlib, html, itertools, json, os, time, zipfile, zlib
@@ -30,6 +30,7 @@ KINDS = dict( # severity, what it is, what to do
     black_average   = ('damaged', 'an average texture in which nothing was seen', 'leave it out'),
     blank_photo     = ('damaged', 'a photo of one colour', 'leave it out'),
     topology        = ('damaged', "a segment's OBJ is not like those of the others", 'restore it from the release, or leave it out'),
+    folding_lens    = ('damaged', 'a camera whose lens distortion would fold its photos, so that they cannot be straightened', 'correct the numbers, write zeros, or leave the camera out'),
     black_texture   = ('suspicious', "a camera's texture in which nothing was seen", 'harmless where the camera cannot see the face'),
     far_mesh        = ('suspicious', 'a vertex is much farther from its usual place than in the other frames', 'look at the frame'),
     far_pose        = ('suspicious', 'a head is much farther from its usual place than in the other frames', 'look at the frame'),
@@ -38,7 +39,6 @@ KINDS = dict( # severity, what it is, what to do
     face_outside    = ('suspicious', 'a frame whose face is in no photo, as mesh, pose and KRT say', 'compare pose and KRT with the release'),
     camera_aside    = ('suspicious', 'a camera that never has the face in its photos', 'compare KRT with the release'),
     principal_point = ('suspicious', 'the principal point of a camera is outside its photos', 'compare K and the size of the photos with the release'),
-    distortion      = ('suspicious', 'a camera has lens distortion, which is not modelled', 'undistort its photos'),
     statistics      = ('suspicious', 'a mean or a variance is not that of the data', 'compute_statistics(Capture(FOLDER)) writes them anew'),
     uvs             = ('suspicious', 'texture coordinates outside the texture', 'restore the OBJ from the release'),
     missing         = ('hole', 'not there', 'download it if it should be there'),
@@ -70,16 +70,20 @@ def fault_kind(
     "What kind of damage a reader met"
     if e.expected.startswith('a rotation'): return 'no_rotation'
     if 'finite' in e.expected: return 'bad_numbers'
-    if 'pixels (height' in e.expected or 'bytes (' in e.expected: return 'wrong_size'
+    if 'pixels (height' in e.expected or 'bytes (' in e.expected or 'vertices, as' in e.expected: return 'wrong_size'
     return 'unreadable'
 
 # %% ../nbs/01b_check.ipynb #65b9f941
 WHATS = ('mesh', 'pose', 'average', 'texture', 'photo')
 LABELS = dict(mesh='float32 vertices', pose='a head transform', average='an average texture', texture='a texture', photo='a photo')
 
-class _Files:
+class CheckedFiles:
     "The files of a capture, one at a time"
-    whats = WHATS
+    whats = WHATS          # the kinds that there are
+    texels = 'texture'     # the kind that mean texture and variance are of; ...
+    own_texels = True      # ... are they those of the capture's statistics?
+    calibration, statistics = 'KRT', STATISTICS
+    n_verts = None         # of the topology, from `settle` on; 0: there is none
     def __init__(self, capture): self.c, self.names = capture, list(capture.cameras)
 
     def path(self, what, row, cam):
@@ -99,7 +103,7 @@ class _Files:
 
     def read(self, what, row, cam, decode): # content (None: not decoded), its checksum
         path = self.path(what, row, cam)
-        if what == 'mesh': x = read_verts(path, self.c.n_verts if self.c._obj else None)
+        if what == 'mesh': x = read_verts(path, self.n_verts or None)
         elif what == 'pose': x = read_transform(path); check_range(x[:, 3], MAX_MM, path, 'a translation')
         else:
             data, size = read_bytes(path, LABELS[what]), self.c.cameras[self.names[cam]].size if what == 'photo' else (self.c.tex_size,)*2
@@ -108,15 +112,38 @@ class _Files:
             return x, zlib.crc32(data)
         return x, zlib.crc32(x)
 
-class _Records(_Files):
+    def image_size(self, what, row, cam): # (H, W) in the header
+        path = self.path(what, row, cam)
+        return png_size(read_bytes(path, 'a PNG', 33), path)
+
+    def place(self, what, segment='', camera=''): # of many files
+        inner = segment or '*'*bool(camera or what == 'average'), camera or 'average'*(what == 'average')
+        return '/'.join(filter(None, (dict(mesh='tracked_mesh', pose='tracked_mesh', photo='images').get(what, self.c.texture_folder), *inner)))
+
+    def unknown(self, camera): return f'*/*/{camera}' # where the files of a camera are that is not calibrated
+
+    def absent(self): # of what is there once, but for the statistics: what, path, what it is
+        return ([('file', 'frame_list.txt', 'a frame list')]*('frame_list.txt' not in self.c._others['root'])
+                + [('topology', 'tracked_mesh/*/*.obj', "the mesh's triangles and texture coordinates")]*(not self.c._obj))
+
+    def absent_statistics(self): return [n for n in self.statistics if not (self.c.root/n).is_file()]
+
+    def stray_uvs(self): # how many texture coordinates are outside the texture
+        return int((np.abs(self.c.topology.uvs - .5) > .5 + 1e-6).any(1).sum())
+
+class _Records(CheckedFiles):
     "The records of a pack; a mesh is in one record with its pose"
     whats = ('mesh', 'average', 'texture', 'photo')
     code = dict(mesh=MESH, average=AVERAGE, texture=TEXTURE, photo=PHOTO)
 
     def __init__(self, capture):
         super().__init__(capture)
+        self.n_verts = capture.n_verts
         self.written = [os.stat(capture.root/n).st_mtime_ns for n in capture.shards]
 
+    def settle(self): return [] # sizes and topology are in the index
+    def absent(self): return []
+    def absent_statistics(self): return []
     def record(self, what, row, cam): return self.c.records[(k := int(self.c._where[self.code[what]][row, cam]))], k
     def name(self, what, row, cam): r, k = self.record(what, row, cam); return f"shard-{r['shard']:05d}.bin, record {k}"
     def stamp(self, what, row, cam): r, _ = self.record(what, row, cam); return self.written[r['shard']], int(r['sum'].astype(np.int64))
@@ -128,6 +155,14 @@ class _Records(_Files):
         if not decode: self.c.record(self.code[what], row, cam if what != 'average' else -1); return None, total
         s, f = self.c.frame_list[row]
         return (self.c.read_photo(s, self.names[cam], f) if what == 'photo' else self.c.read_texture(s, self.names[cam] if what == 'texture' else 'average', f)), total
+
+@patch
+def checked_files(self: Capture) -> CheckedFiles:
+    "What a check reads"
+    return CheckedFiles(self)
+
+@patch
+def checked_files(self: PackedCapture) -> CheckedFiles: return _Records(self)
 
 def _tables(c):
     "What is there, (frames,1) or (frames,cameras) of bool"
@@ -162,7 +197,7 @@ def _look(files, what, row, cam, decode):
         elif x is not None:
             if what == 'photo': look.fault = _one_colour(x)
             elif not x.any(): look.fault = f'black_{what}', 'texels that were seen', 'none'
-            if what == 'texture': look.value = x[np.ix_(*[_grid(len(x))]*2)]
+            if what == files.texels: look.value = x[np.ix_(*[_grid(len(x))]*2)]
     look.level = 0 if look.stamp is None else 2 if look.fault or decode or look.value is not None else 1
     return look
 
@@ -174,22 +209,21 @@ def _one_colour(photo):
 # %% ../nbs/01b_check.ipynb #fc5c3165
 def _spread(rows, n=9): return rows[np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))]
 
-def _votes(paths):
-    "Sizes in the headers of images"
-    def header(path):
-        try: return png_size(read_bytes(path, 'a PNG', 33), path)
-        except (FormatError, OSError): return None
-    with ThreadPoolExecutor(16) as pool: return Counter(s for s in pool.map(header, paths) if s)
-
-def _settle_sizes(c):
+@patch
+def settle_sizes(self: CheckedFiles):
     "Set the sizes of photos and textures to what most of some files say, of each camera; a single wrong file shall not make all others wrong"
-    def path(cam, r): s, f = c.frame_list[r]; return c.photo_path(s, cam, f)
-    votes = {cam: _votes([path(cam, r) for r in _spread(np.nonzero(c.has_photo[:, i])[0])]) for i, cam in enumerate(c.cameras)}
-    everyone = sum(votes.values(), Counter())
-    for cam, v in votes.items():
-        if everyone: c.cameras[cam].size = max(v or everyone, key=lambda s: (v[s], everyone[s]))
-    averages = [c.texture_path(s, 'average', f) for s, f in (c.frame_list[r] for r in _spread(np.nonzero(c.has_average)[0]))]
-    v = _votes([*averages, c.root/'tex_mean.png'])
+    c = self.c
+    def header(read, *args):
+        try: return read(*args)
+        except (FormatError, OSError): return None
+    def votes(what, cam, there):
+        with ThreadPoolExecutor(16) as pool: return Counter(s for s in pool.map(lambda r: header(self.image_size, what, r, cam), _spread(np.nonzero(there)[0])) if s)
+    photos = {cam: votes('photo', i, c.has_photo[:, i]) for i, cam in enumerate(c.cameras)}
+    everyone = sum(photos.values(), Counter())
+    for cam, v in photos.items():
+        if everyone: c.cameras[cam] = c.fit(c.cameras[cam], max(v or everyone, key=lambda s: (v[s], everyone[s])))
+    mean = c.root/self.statistics[0]
+    v = votes('average', 0, c.has_average) + Counter([s for s in [header(lambda: png_size(read_bytes(mean, 'a PNG', 33), mean))] if s])
     c.__dict__['tex_size'] = max((s for s in v if s[0] == s[1]), key=lambda s: v[s], default=(0, 0))[0]
 
 def _usual_mesh(c) -> np.ndarray: # (V,3) mm
@@ -218,10 +252,18 @@ def _settle_topology(c) -> list: # of Finding
     if not meshes: return found
     verts, topology = c.__dict__['_mesh'] = meshes[most]
     def text(v, t): return f'{len(v)} vertices, {len(t.faces)} triangles, {len(t.uvs)} texture coordinates'
-    if n := int((np.abs(topology.uvs - .5) > .5 + 1e-6).any(1).sum()): found.append(fault(c._obj[0], 'uvs', ('texture coordinates from 0 to 1', f'{n} that are not')))
+    if n := c.checked_files().stray_uvs(): found.append(fault(c._obj[0], 'uvs', ('texture coordinates from 0 to 1', f'{n} that are not')))
     for key, (v, t) in meshes.items():
         if len(v) == len(verts) and all(np.array_equal(getattr(t, k), getattr(topology, k)) for k in ('faces', 'uvs', 'uv_faces')): continue
         found += [fault(x, 'topology', (f'{text(verts, topology)}, as in {c._obj[0][0]}', text(v, t) if text(v, t) != text(verts, topology) else 'as many, but others')) for x in groups[key]]
+    return found
+
+@patch
+def settle(self: CheckedFiles) -> list: # of Finding
+    "Before a check: what sizes files should have"
+    found = _settle_topology(self.c)
+    self.settle_sizes()
+    self.n_verts = self.c.n_verts if self.c._obj else 0
     return found
 
 # %% ../nbs/01b_check.ipynb #03fc109e
@@ -284,7 +326,7 @@ class _Journal:
                     for at, stamp in zip(part, pool.map(now, part)):
                         if stamp != (self.a[f'{w}_time'][at[1:]], self.a[f'{w}_size'][at[1:]]): self.forget(*at)
                     bar.update(len(part))
-        for w, sums in (('mesh', 'vert_'), ('texture', 'tex_')):
+        for w, sums in (('mesh', 'vert_'), (self.files.texels, 'tex_')):
             summed = self.a[f'{w}_summed']
             if (summed == 2).sum() > .02*(summed > 0).sum():
                 self.a[f'{w}_level'][summed > 0] = 0
@@ -301,7 +343,7 @@ class _Journal:
         if isinstance(x, tuple): x, a['pose'][row] = x # a mesh of a pack, with its pose
         if what == 'pose' and x is not None: a['pose'][row] = x
         if what == 'mesh' and x is not None and len(a['usual']): a['box'][row], a['far'][row] = (x.min(0), x.max(0)), np.linalg.norm(x - a['usual'], axis=1).max()
-        if what in ('mesh', 'texture') and x is not None and not a[f'{what}_summed'][at] and self.files.c.usable[row]:
+        if what in ('mesh', self.files.texels) and x is not None and not a[f'{what}_summed'][at] and self.files.c.usable[row]:
             self.add(what, x)
             a[f'{what}_summed'][at] = 1
         self.whole = True
@@ -309,7 +351,7 @@ class _Journal:
     def add(self, what, x):
         "A mesh (V,3) or texels (G,G,3) to the sums of the statistics"
         a = self.a
-        if what == 'texture': a['tex_n'] += x != 0; a['tex_total'] += x; a['tex_squares'] += x.astype(np.int64)**2
+        if what != 'mesh': a['tex_n'] += x != 0; a['tex_total'] += x; a['tex_squares'] += x.astype(np.int64)**2
         elif len(a['usual']):
             a['vert_n'] += 1
             delta = x - a['vert_mean']
@@ -364,7 +406,7 @@ def _compare(journal, whats):
         far = np.linalg.norm(places - np.median(places, 0), axis=1)
         most = limit(far, 300)
         found += [too_far('far_pose', where, r, d, most) for r, d in zip(rows[seen], far[seen]) if d > most]
-        if seen.any(): found += [Finding('camera_aside', 'camera', 'KRT', camera=files.names[i], expected='the face in some photo', found=f'none of {seen.sum()} frames', count=int(seen.sum())) for i in np.nonzero(~sees.any(0))[0]]
+        if seen.any(): found += [Finding('camera_aside', 'camera', files.calibration, camera=files.names[i], expected='the face in some photo', found=f'none of {seen.sum()} frames', count=int(seen.sum())) for i in np.nonzero(~sees.any(0))[0]]
     return found
 
 # %% ../nbs/01b_check.ipynb #79bdb42d
@@ -372,46 +414,46 @@ _TOLERANCE = .1  # of a standard deviation
 
 def _statistics(journal) -> tuple: # findings, what was compared
     "The capture's statistics against the sums over its files"
-    c, a, T, told = journal.files.c, journal.a, journal.files.c.tex_size, {}
-    packed = isinstance(c, PackedCapture)
-    absent = [] if packed else [n for n in STATISTICS if n not in c._others['root']]
-    if absent: return [Finding('missing', 'statistics', n, expected='the statistics of the capture', found='no such file') for n in absent], told
-    if not (packed or c._obj): return [], told
+    files, c, a, told = journal.files, journal.files.c, journal.a, {}
+    tex_mean, tex_var, vert_mean, vert_var = files.statistics
+    if absent := files.absent_statistics(): return [Finding('missing', 'statistics', n, expected='the statistics of the capture', found='no such file') for n in absent], told
+    if not files.n_verts: return [], told
     try: stats = c.statistics
     except FormatError as e:
-        name = next((n for n in STATISTICS if str(c.root/n) in str(e)), '')
+        name = next((n for n in files.statistics if str(c.root/n) in str(e)), '')
         return [Finding(fault_kind(e), 'statistics', name, expected=e.expected, found=e.found)], told
-    def tell(name, files, whole, shift, var, wanted, rounding=0., error=0.):
-        told[name] = dict(files=int(files), of=int(whole), mean_off=float(shift), variance=float(var), variance_in_file=float(wanted))
-        if files < 2 or 2*files < whole: return []
-        drawn, off, bad = 3*np.sqrt((1 - files/whole)/files), var/wanted - 1, []
+    def tell(name, names, n, whole, shift, var, wanted, rounding=0., error=0.):
+        told[name] = dict(files=int(n), of=int(whole), mean_off=float(shift), variance=float(var), variance_in_file=float(wanted))
+        if n < 2 or 2*n < whole: return []
+        drawn, bad = 3*np.sqrt((1 - n/whole)/n), []
         allowed, of_var = np.hypot(np.hypot(_TOLERANCE, rounding), drawn), _TOLERANCE + drawn + 3*error
-        if shift > allowed: bad.append(('mean', f'a mean within {allowed:.2f} standard deviations of that of {files:,} files', f'{shift:.2f}'))
-        if abs(off) > of_var: bad.append(('var', f'a variance within {of_var:.0%} of {var:.4g}, that of {files:,} files', f'{wanted:.4g}'))
-        return [Finding('statistics', 'statistics', f'{name}_mean.{"png" if name == "tex" else "bin"}' if k == 'mean' else f'{name}_var.txt', expected=e, found=f) for k, e, f in bad]
+        if shift > allowed: bad.append((names[0], f'a mean within {allowed:.2f} standard deviations of that of {n:,} files', f'{shift:.2f}'))
+        if abs(np.log(max(var, 1e-9)/wanted)) > np.log1p(of_var): bad.append((names[1], f'a variance within {of_var:.0%} of {var:.4g}, that of {n:,} files', f'{wanted:.4g}'))
+        return [Finding('statistics', 'statistics', k, expected=e, found=f) for k, e, f in bad]
     found, n = [], int(a['vert_n'])
     if n:
         shift = np.sqrt(((a['vert_mean'] - stats.vert_mean)**2).mean()/stats.vert_var)
-        found += tell('vert', n, len(c.frame_list), shift, (a['vert_spread']/n).mean(), stats.vert_var)
+        found += tell('vert', (vert_mean, vert_var), n, len(c.frame_list), shift, (a['vert_spread']/n).mean(), stats.vert_var)
     n = a['tex_n']
-    if n.any():
-        i, k = _grid(T), np.maximum(n, 1)
+    if n.any() and files.own_texels:
+        i, k = _grid(c.tex_size), np.maximum(n, 1)
         mean, squares = a['tex_total']/k, (n*a['tex_squares'] - a['tex_total']**2)/k
         shift = np.sqrt((n*(mean - stats.tex_mean.transpose(1, 2, 0)[np.ix_(i, i)])**2).sum()/n.sum()/stats.tex_var)
         var = squares.sum()/n.sum()
-        error = np.sqrt(((squares - var*n)**2).sum())/n.sum()/max(var, 1e-9) if len(i) < T else 0. # of a mean over texels, of which a grid was looked at
-        found += tell('tex', (a['texture_summed'] > 0).sum(), a['texture_summed'].size, shift, var, stats.tex_var, np.sqrt(1/12/stats.tex_var), error)
+        error = np.sqrt(((squares - var*n)**2).sum())/n.sum()/max(var, 1e-9) if len(i) < c.tex_size else 0. # of a mean over texels, of which a grid was looked at
+        summed = a[f'{files.texels}_summed']
+        found += tell('tex', (tex_mean, tex_var), (summed > 0).sum(), summed.size, shift, var, stats.tex_var, np.sqrt(1/12/stats.tex_var), error)
     return found, told
 
 # %% ../nbs/01b_check.ipynb #898816a7
-def _holes(c, whats) -> list: # of Finding
-    "What is not there, as few findings as say it"
+def _holes(files, whats, known) -> list: # of Finding
+    "What is not there, as few findings as say it, and what is wrong with cameras; `known` are findings of all that a camera has, or of all meshes"
+    c, known = files.c, {(f.what, f.camera) for f in known if not f.frame}
     names, found, tables = list(c.cameras), [], _tables(c)
     rows = {s: np.array([i for i, (x, _) in enumerate(c.frame_list) if x == s]) for s in c.segments}
-    folder = dict(mesh='tracked_mesh', pose='tracked_mesh', average=c.texture_folder, texture=c.texture_folder, photo='images')
     def add(what, n, of, segment='', camera='', some=''):
-        inner = segment or '*'*bool(camera or what == 'average'), camera or 'average'*(what == 'average')
-        found.append(Finding('missing', what, '/'.join(filter(None, (folder[what], *inner))), segment, '', camera, f'{of:,} files', (f'{of - n:,}' if n < of else 'none') + some, int(n)))
+        if (what, camera) in known: return
+        found.append(Finding('missing', what, files.place(what, segment, camera), segment, '', camera, f'{of:,} files', (f'{of - n:,}' if n < of else 'none') + some, int(n)))
     for w in whats:
         gone, each = ~tables[w], w in ('texture', 'photo')
         if gone.all(): add(w, gone.sum(), gone.size); continue
@@ -424,15 +466,13 @@ def _holes(c, whats) -> list: # of Finding
                 if i in blind or not gone[r, i].any(): continue
                 first = [c.frame_list[k][1] for k in r[gone[r, i]][:3]]
                 add(w, gone[r, i].sum(), len(r), s, names[i] if each else '', f'; no {", ".join(first)}' + (' ...' if gone[r, i].sum() > 3 else ''))
-    found += [Finding('unknown_camera', 'camera', f'*/*/{n}', camera=n, expected='a camera of KRT', found='a folder of files') for n in c._others['unknown']]
+    found += [Finding('unknown_camera', 'camera', files.unknown(n), camera=n, expected=f'a camera of {files.calibration}', found='files of another') for n in c._others['unknown']]
     for s, n in Counter(s for s, _ in c._others['unlisted']).items(): found.append(Finding('unlisted', 'mesh', f'tracked_mesh/{s}', s, expected='frames that frame_list.txt lists', found=f'{n} others', count=n))
-    if not isinstance(c, PackedCapture):
-        if 'frame_list.txt' not in c._others['root']: found.append(Finding('missing', 'file', 'frame_list.txt', expected='a frame list', found='no such file'))
-        if not c._obj: found.append(Finding('missing', 'topology', 'tracked_mesh/*/*.obj', expected="the mesh's triangles and texture coordinates", found='no such file'))
-    for n, cam in c.cameras.items():
+    found += [Finding('missing', what, path, expected=expected, found='no such file') for what, path, expected in files.absent()]
+    for i, (n, cam) in enumerate(c.cameras.items()):
         H, W = cam.size
-        if not (0 < cam.K[0, 2] < W and 0 < cam.K[1, 2] < H): found.append(Finding('principal_point', 'camera', 'KRT', camera=n, expected=f'a principal point within {W} × {H} pixels (width × height)', found=f'{cam.K[0, 2]:.0f}, {cam.K[1, 2]:.0f}'))
-        if cam.dist.any(): found.append(Finding('distortion', 'camera', 'KRT', camera=n, expected='0 0 0 0 0', found=' '.join(f'{x:g}' for x in cam.dist)))
+        if not (0 < cam.K[0, 2] < W and 0 < cam.K[1, 2] < H): found.append(Finding('principal_point', 'camera', files.calibration, camera=n, expected=f'a principal point within {W} × {H} pixels (width × height)', found=f'{cam.K[0, 2]:.0f}, {cam.K[1, 2]:.0f}'))
+        if cam.dist.any() and cam.folds: found.append(Finding('folding_lens', 'camera', files.calibration, camera=n, expected='lens distortion that does not fold the image', found='k1 k2 p1 p2 k3 = ' + ' '.join(f'{x:g}' for x in cam.dist), count=int(c.has_photo[:, i].sum())))
     return found
 
 # %% ../nbs/01b_check.ipynb #cc9cca67
@@ -464,7 +504,7 @@ class CheckReport:
         "The findings, those of a kind in one row"
         groups = {}
         for f in self.findings: groups.setdefault((f.severity, f.kind, f.what), []).append(f)
-        def where(fs): return ', '.join((f.camera and f.path == 'KRT' and f'camera {f.camera}') or f.path for f in fs[:2]) + (f', ... ({len(fs):,} in all)' if len(fs) > 2 else '')
+        def where(fs): return ', '.join(f'camera {f.camera}' if f.what == 'camera' and f.kind != 'unknown_camera' else f.path for f in fs[:2]) + (f', ... ({len(fs):,} in all)' if len(fs) > 2 else '')
         return [(*k, sum(f.count for f in fs), where(fs), fs[0].expected, fs[0].found) for k, fs in groups.items()]
 
     def summary(self) -> str:
@@ -528,7 +568,7 @@ def capture_identity(
 
 # %% ../nbs/01b_check.ipynb #b2477fad
 def check_capture(
-    capture,            # a capture or a pack, or its folder
+    capture,            # a capture of any kind, or its folder
     workers: int=None,  # threads; a few more than cores, if not given
     photos: bool=True,  # the photos too?
     quick: bool=False,  # of images only headers and checksums? (what their pixels show is not looked at)
@@ -538,11 +578,10 @@ def check_capture(
 ) -> CheckReport:
     "Read every file of a capture, and tell what is wrong with it. Stopped at any moment, the same call goes on"
     began, root = time.monotonic(), Path(capture.root if isinstance(capture, Capture) else capture)
-    c = Capture(root) # as it is on disk now, whatever was left out before
+    c = Capture(root, **(capture.opened_with if isinstance(capture, Capture) else {})) # as it is on disk now, whatever was left out before
     out = Path(out) if out else root/'check.json'
-    files, faults = (_Records(c), []) if isinstance(c, PackedCapture) else (_Files(c), _settle_topology(c))
-    if type(files) is _Files: _settle_sizes(c)
-    n_verts = c.n_verts if c._obj else 0
+    files = c.checked_files()
+    faults, n_verts = files.settle(), files.n_verts
     basis = json.dumps([capture_identity(c), [[v.K.tolist(), v.size] for v in c.cameras.values()], c.tex_size, n_verts])
     journal = _Journal(out.with_name(f'.{out.stem}.npz'), basis, files, n_verts)
     for left in out.parent.glob(f'.{journal.path.stem}-????????.npz'): left.unlink() # of a process that was killed while it saved
@@ -577,7 +616,7 @@ def check_capture(
     try: c.weight_mask(8)
     except FormatError as e: faults.append(Finding(fault_kind(e), 'mask', 'face_weight_mask.png', expected=e.expected, found=e.found))
     compared, statistics = _statistics(journal)
-    findings = faults + _compare(journal, whats) + compared + _holes(c, whats)
+    findings = faults + _compare(journal, whats) + compared + _holes(files, whats, faults)
     findings.sort(key=lambda f: (SEVERITIES.index(f.severity), list(KINDS).index(f.kind)))
     for f in findings:
         if f.severity != 'hole' and f.what in counts: counts[f.what][f.severity] += 1
@@ -619,17 +658,21 @@ def leave_out(self: Capture,
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     if unknown := kinds - {*SEVERITIES, *KINDS}: raise ValueError(f'expected kinds among {", ".join([*SEVERITIES, *KINDS])}, found {", ".join(sorted(unknown))}')
     if report.identity != capture_identity(self): raise ValueError(f'{self.root}: expected a report of this capture, found one of {report.name} with other frames or cameras; run dam_check {self.root}')
-    row, names, tables, n = {k: i for i, k in enumerate(self.frame_list)}, {x: i for i, x in enumerate(self.cameras)}, _tables(self), 0
+    row, names, tables, files, n = {k: i for i, k in enumerate(self.frame_list)}, {x: i for i, x in enumerate(self.cameras)}, _tables(self), self.checked_files(), 0
     for f in report.findings:
         if not {f.kind, f.severity} & kinds or f.severity == 'hole': continue
-        if f.what == 'topology' and f.severity == 'damaged': self._obj = [x for x in self._obj if x != (f.segment, f.frame)]
-        elif f.what == 'camera': n += sum(int(tables[w][:, names[f.camera]].sum()) for w in ('texture', 'photo')); tables['texture'][:, names[f.camera]] = tables['photo'][:, names[f.camera]] = False
-        elif f.what in tables: at = row[f.segment, f.frame], names.get(f.camera, 0); n += int(tables[f.what][at]); tables[f.what][at] = False
+        if f.what == 'topology' and f.severity == 'damaged' and f.frame: self._obj = [x for x in self._obj if x != (f.segment, f.frame)]
+        elif f.what == 'camera' or f.what in tables:
+            at = row[f.segment, f.frame] if f.frame else slice(None), names.get(f.camera, 0)
+            gone = [tables[w] for w in ('texture', 'photo') if w in files.whats] if f.what == 'camera' else [tables[f.what]]
+            n += sum(int(t[at].sum()) for t in gone)
+            for t in gone: t[at] = False
         else: continue
         self.damaged.append(f.path if f.what != 'camera' else f'camera {f.camera}')
+    if 'texture' not in files.whats: self.has_texture &= self.has_photo # they are made from photos
     if not isinstance(self, PackedCapture):
         for k in ('_mesh', 'tex_size'): self.__dict__.pop(k, None)
-        for cam, size in zip(self.cameras.values(), self._photo_sizes()): cam.size = size
+        self.cameras = {k: self.fit(c, s) for (k, c), s in zip(self.cameras.items(), self._photo_sizes())}
     return n
 
 # %% ../nbs/01b_check.ipynb #55e6e9da
@@ -668,7 +711,7 @@ def figure(self: CheckReport,
 # %% ../nbs/01b_check.ipynb #8a6fc75a
 @call_parse
 def dam_check(
-    capture: str,           # folder of a capture in Multiface layout, or of a pack
+    capture: str,           # folder of a capture, in Multiface layout or of Ava-256, or of a pack
     out: str = '',          # the report, a JSON file ('': CAPTURE/check.json)
     quick: store_true = False, # of images only headers and checksums
     no_photos: store_true = False, # not the photos
