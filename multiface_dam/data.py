@@ -329,6 +329,7 @@ class CaptureFiles:
 # %% ../nbs/01_data.ipynb #f2b12c75
 class Capture(CaptureFiles):
     "A capture in Multiface layout, a pack of one, or a capture of Ava-256: what is there, where it is, and what is missing"
+    opened_with = {}      # what else it was opened with, to open it again in the same way
     def __new__(cls, root=None, *args, **kwargs):
         def there(*names): return cls is Capture and root is not None and any((Path(root)/n).is_file() for n in names)
         if there('pack.json', 'packing.json'): from multiface_dam.pack import PackedCapture as cls   # the two imports upwards, so that whoever opens a capture opens these as well
@@ -343,7 +344,14 @@ class Capture(CaptureFiles):
         if not self.root.is_dir(): raise MissingFileError(f'{root}: expected the folder of a capture, found none; check the path')
         self.cameras = read_krt(self.root/'KRT')
         self._read_index(DirectoryIndex(root, cache))
-        self.cameras = {n: replace(c, size=s) for (n,c),s in zip(self.cameras.items(), self._photo_sizes())}
+        self.cameras = {n: self.fit(c, s) for (n,c),s in zip(self.cameras.items(), self._photo_sizes())}
+
+    def fit(self,
+        camera: Camera, # of the calibration
+        size            # (H, W) of its photos
+    ) -> Camera:
+        "A camera whose photos have this size; here K is in their pixels already"
+        return replace(camera, size=size)
 
     @property
     def name(self) -> str:

@@ -6,7 +6,7 @@
 __all__ = ['UNKNOWN_SIZE', 'UNITS', 'LOW_AGREEMENT', 'quaternion_to_rotation', 'read_colmap', 'read_opencv', 'read_cameras',
            'read_mesh', 'seen_from_behind', 'uv_overlap', 'check_topology', 'rigid_fit', 'move', 'inverse',
            'track_head', 'head_axes', 'to_linear', 'load_photo', 'Frame', 'find_frames', 'write_capture',
-           'check_cameras', 'camera_table', 'camera_messages', 'overlay', 'show_capture', 'dam_import']
+           'check_cameras', 'camera_table', 'camera_messages', 'show_capture', 'dam_import']
 
 # %% ../nbs/15_own_capture.ipynb #f6e9180b
 import glob, json, os, re, warnings, zlib
@@ -22,11 +22,12 @@ from tqdm import tqdm
 
 from .geometry import (MAX_MM, Camera, FormatError, MissingFileError, Topology, atomic_path, check_range, is_rotation, parse_numbers, plain_errors, projection_matrix,
     read_bytes, read_krt, read_lines, read_obj, read_transform, read_verts, write_krt)
-from .data import STATISTICS, Capture, compute_statistics, photo_path, resize_texture, spaced, texture_path, write_frame_list, write_mesh, write_photo
+from .data import (STATISTICS, WHITE_BALANCE, Capture, auto_exposure, compute_statistics, photo_path, resize_texture, spaced, texture_path, to_display,
+    write_frame_list, write_mesh, write_photo)
 from .renderer import rasterize
 from .synthetic import unwrap_frame
-from .training import auto_exposure, to_display
-from .quality import WHITE_BALANCE
+from .look import overlay
+from .ava256 import read_ply_verts
 
 # %% ../nbs/15_own_capture.ipynb #ffd2a379
 def _camera(
@@ -134,8 +135,6 @@ def read_cameras(
 UNKNOWN_SIZE = (1, 1)   # of photos, in a camera of a file that doesn't say
 
 # %% ../nbs/15_own_capture.ipynb #e2c11449
-_PLY = dict(zip('char uchar short ushort int uint float double int8 uint8 int16 uint16 int32 uint32 float32 float64'.split(), 'b B h H i I f d b B h H i I f d'.split()))
-
 def read_mesh(
     path             # .obj, .ply, .npy or .bin
 ) -> np.ndarray:     # (V,3) float32, in the file's unit
@@ -156,27 +155,7 @@ def _read_npy(path):
     try: return np.load(path, allow_pickle=False)
     except (ValueError, EOFError, OSError) as e: raise FormatError.at(path, 'a NumPy array (V,3)', e, 'save it with np.save') from None
 
-def _read_ply(path):
-    def fail(found): raise FormatError.at(path, 'a PLY file whose first element is its vertices, with x, y and z', found, 'export it again, as PLY or OBJ')
-    head, end, body = read_bytes(path, 'a PLY file').partition(b'end_header')
-    words = [l.split() for l in head.decode('latin1').splitlines()]
-    elements = [i for i, w in enumerate(words) if w[:1] == ['element']]
-    form = next((w[1] for w in words if len(w) == 3 and w[0] == 'format'), '')
-    if not end or words[0] != ['ply'] or not elements or len(w := words[elements[0]]) != 3 or w[1] != 'vertex' or not w[2].isdigit(): fail(f'{head[:60]!r}')
-    n, props = int(w[2]), [w[1:] for w in words[elements[0] + 1:(elements + [None])[1]] if w[:1] == ['property']]
-    if any(len(p) != 2 or p[0] not in _PLY for p in props) or len({p[1] for p in props}) != len(props) or not {'x', 'y', 'z'} <= {p[1] for p in props}: fail(f'properties {props}')
-    body = body[body.find(b'\n') + 1:]
-    if form == 'ascii':
-        rows = [r for l in body.split(b'\n')[:n] if len(r := l.split()[:len(props)]) == len(props)]
-        if len(rows) < n: fail(f'{len(rows)} of {n} lines of {len(props)} numbers')
-        try: table = np.array(rows, np.float64)
-        except ValueError: fail('words in the place of numbers')
-        return table[:, [[p[1] for p in props].index(k) for k in 'xyz']]
-    order = {'binary_little_endian': '<', 'binary_big_endian': '>'}.get(form) or fail(f'format {form!r}')
-    dtype = np.dtype([(p[1], order + _PLY[p[0]]) for p in props])
-    if len(body) < n*dtype.itemsize: fail(f'{len(body)} of {n*dtype.itemsize} bytes')
-    table = np.frombuffer(body, dtype, n)
-    return np.stack([table[k] for k in 'xyz'], -1).astype(np.float64)
+def _read_ply(path): return read_ply_verts(read_bytes(path, 'a PLY file'), path)
 
 # %% ../nbs/15_own_capture.ipynb #30df1e6d
 def seen_from_behind(
@@ -561,23 +540,6 @@ def camera_messages(
     return [f'cameras {_names(c)}: {what}; {hint}' for what, c, hint in said if c]
 
 # %% ../nbs/15_own_capture.ipynb #963a6e96
-def overlay(
-    capture: Capture, segment: str, frame: str, camera: str,
-    gain: float=1.,  # exposure, see `auto_exposure`
-) -> np.ndarray:     # (H,W,3) float32 in [0, 1]
-    "A photo in display colours with the mesh's outline, and its edges where triangles are large enough to be told apart"
-    cam, image = capture.cameras[camera], to_display(capture.read_photo(segment, camera, frame)/255, gain)
-    M = torch.as_tensor(projection_matrix(cam, capture.read_head_pose(segment, frame)))[None]
-    tri = rasterize(torch.as_tensor(capture.read_verts(segment, frame))[None], capture.topology, M, cam.size, 'numba')[0][0].numpy()
-    edge, outline = np.zeros(tri.shape, bool), np.zeros(tri.shape, bool)
-    for axis in (0, 1):
-        a, b = (tri[1:], tri[:-1]) if axis == 0 else (tri[:, 1:], tri[:, :-1])
-        cut = (slice(1, None), slice(None)) if axis == 0 else (slice(None), slice(1, None))
-        edge[cut] |= a != b; outline[cut] |= (a < 0) != (b < 0)
-    if (tri >= 0).sum() > 25*len(np.unique(tri)): image[edge] = .65*image[edge] + .35*np.float32([.2, .9, 1])
-    image[cv2.dilate(outline.astype(np.uint8), np.ones((2, 2))) > 0] = [1, .75, .1]
-    return image
-
 def show_capture(
     capture: Capture,
     segment: str='', frame: str='', # the middle frame if not given
@@ -600,7 +562,7 @@ def show_capture(
     for ax in axes.flat: ax.axis('off')
     axes[0, 0].text(.5, .5, f'{segment}\n{frame}\n\n{len(capture.cameras)} cameras\n{capture.n_verts:,} vertices', ha='center', va='center', fontsize=7)
     for k, n in enumerate(('average', *names)):
-        if n in photos: axes[0, k].imshow(overlay(capture, segment, frame, n, gain)); axes[0, k].set_title(n, fontsize=7)
+        if n in photos: axes[0, k].imshow(overlay(capture, segment, frame, n, gain=gain)); axes[0, k].set_title(n, fontsize=7)
         axes[1, k].imshow(to_display(textures[n][::-1]/255, gain))
     axes[1, 0].set_title('average', fontsize=7)
     return fig
