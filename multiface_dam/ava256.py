@@ -140,7 +140,7 @@ def read_ply_verts(
     n_verts: int=None # how many vertices to expect
 ) -> np.ndarray:     # (V,3) float32
     "Vertices of a PLY file, ASCII or binary"
-    def fail(expected, found, line=None): return FormatError.at(path, expected, found, 'the file is damaged, or not a mesh: download it again', line=line)
+    def fail(expected, found, line=None): return FormatError.at(path, expected, found, 'the file is damaged, or not a mesh: restore it', line=line)
     end = data.find(b'end_header')
     body = data.find(b'\n', end) + 1
     lines = data[:max(end, 0)].decode('latin1').split('\n')
