@@ -21,7 +21,7 @@ from pathlib import Path
 from queue import Empty, SimpleQueue
 from fastcore.script import call_parse, store_true
 from tqdm import tqdm
-from .geometry import FormatError, plain_errors, read_bytes
+from .geometry import FormatError, locked, plain_errors, read_bytes
 
 # %% ../nbs/12_download.ipynb #824ec391
 BASE_URL = 'https://fb-baas-f32eacb9-8abb-11eb-b2b8-4857dd089e15.s3.amazonaws.com/MugsyDataRelease/v0.0/identities'
@@ -477,16 +477,7 @@ class Journal:
     def close(self):
         if self.file: self.file.close()
 
-@contextmanager
-def _alone(folder: Path):
-    "Holds the folder for this process, with a lock that the system drops when the process ends, however it ends"
-    folder.mkdir(parents=True, exist_ok=True)
-    try: import fcntl
-    except ImportError: yield; return  # not on Windows
-    with open(folder/'lock', 'w') as f:
-        try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: raise DownloadError(f'{folder.parent}: another process downloads to here; wait for it, or use another folder') from None
-        yield
+def _alone(folder): return locked(folder/'lock', f'{folder.parent}: another process downloads to here; wait for it, or use another folder')
 
 # %% ../nbs/12_download.ipynb #8a540d2a
 def nice(n: float) -> str:

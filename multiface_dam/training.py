@@ -23,7 +23,7 @@ from fastcore.basics import patch
 from fastcore.script import call_parse, store_true
 from tqdm import tqdm
 
-from .geometry import atomic_path, FormatError, MissingFileError, plain_errors
+from .geometry import atomic_path, FormatError, locked, MissingFileError, plain_errors
 from multiface_dam.data import (Capture, CaptureDataset, Split, auto_exposure, camera_split, fewer, mask_weights, normalise_batch, read_mask, to_display,
     write_mask)
 from .pack import batches
@@ -721,11 +721,7 @@ def only_one(
     "Holds the run's directory for this process, with a lock that the system drops when the process ends, however it ends"
     try: path.mkdir(parents=True, exist_ok=True)
     except OSError as e: raise FormatError(f'{path}: expected a directory for the run, found {e.strerror}; choose another') from e
-    try: import fcntl
-    except ImportError: yield; return  # not on Windows
-    with open(path/'.lock', 'w') as f:
-        try: fcntl.flock(f, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError: raise ValueError(f'{path}: another process is training here; wait for it, or use another `out`') from None
+    with locked(path/'.lock', f'{path}: another process is training here; wait for it, or use another `out`'):
         for left in path.glob('.last-*.pt'): left.unlink()  # of a process that was killed while it saved
         yield
 
