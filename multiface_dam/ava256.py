@@ -129,7 +129,7 @@ def decode_avif(
 def _open_avif(data, path, what, size=None):
     if not features.check('avif'): raise ImportError(f'{path}: expected a Pillow that decodes AVIF, found {Image.__version__} without it; pip install "Pillow>=11.3" as a wheel')
     try: image = Image.open(io.BytesIO(data), formats=['AVIF'])
-    except (OSError, ValueError, SyntaxError, RuntimeError, MemoryError, Image.DecompressionBombError) as e: raise FormatError.at(path, f'{what} (AVIF)', f'{e}', 'download the archive again') from None
+    except (OSError, ValueError, SyntaxError, RuntimeError, MemoryError, Image.DecompressionBombError) as e: raise FormatError.at(path, f'{what} (AVIF)', f'{e}'.split(' <_io')[0], 'download the archive again') from None
     if image.width*image.height > 2**28: raise FormatError.at(path, f'{what} of at most 2^28 pixels', f'{image.height} × {image.width}', 'download the archive again')
     if size is not None and image.size[::-1] != tuple(size): raise FormatError.at(path, f'{what} of {size[0]} × {size[1]} pixels (height × width)', '{1} × {0}'.format(*image.size), "all photos of a camera have one size, and all textures: download the archive again")
     return image
