@@ -552,17 +552,16 @@ def show_capture(
     segment, frame = capture.frame_list[row]
     names = [list(capture.cameras)[c] for c in cams[rows == row]]
     if len(names) > n_cameras: names = [n for n in names if n in spaced(capture.cameras, n_cameras, names)]
-    photos = {n: capture.read_photo(segment, n, frame) for n in names}
     textures = {n: capture.read_texture(segment, n, frame) for n in ('average', *names)}
     seen = textures['average'][textures['average'].any(-1)]
     gain = auto_exposure(seen/255)
     fig = Figure(figsize=(1.35*(len(names) + 1), 3.2), layout='constrained')
     fig.get_layout_engine().set(w_pad=.01, h_pad=.01, wspace=0, hspace=0)
-    axes = fig.subplots(2, len(names) + 1, squeeze=False, height_ratios=[max(p.shape[0]/p.shape[1] for p in photos.values()), 1])
+    axes = fig.subplots(2, len(names) + 1, squeeze=False, height_ratios=[max(h/w for h, w in (capture.cameras[n].size for n in names)), 1])
     for ax in axes.flat: ax.axis('off')
     axes[0, 0].text(.5, .5, f'{segment}\n{frame}\n\n{len(capture.cameras)} cameras\n{capture.n_verts:,} vertices', ha='center', va='center', fontsize=7)
     for k, n in enumerate(('average', *names)):
-        if n in photos: axes[0, k].imshow(overlay(capture, segment, frame, n, gain=gain)); axes[0, k].set_title(n, fontsize=7)
+        if n in names: axes[0, k].imshow(overlay(capture, segment, frame, n, gain=gain)); axes[0, k].set_title(n, fontsize=7)
         axes[1, k].imshow(to_display(textures[n][::-1]/255, gain))
     axes[1, 0].set_title('average', fontsize=7)
     return fig
