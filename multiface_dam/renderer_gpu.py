@@ -68,9 +68,15 @@ def _store2(to, a, b, ok):
     tl.store(to[:, None] + tl.arange(0, 2)[None, :], tl.join(a, b), ok[:, None] & (tl.arange(0, 2)[None, :] < 2))
 
 @_jit
-def _set_up_kernel(verts, M, faces, corners, edges, planes, box, n_verts, n_faces, height, width, UV: tl.constexpr, BLOCK: tl.constexpr):
-    "Edges (B,F,16), planes (B,F,10) and box (B,F,4) of each triangle; one program is BLOCK triangles of one item."
+def _set_up_kernel(verts, M, faces, corners, edges, planes, box, keys, n_verts, n_faces, height, width, share, UV: tl.constexpr, BLOCK: tl.constexpr, CLEAR: tl.constexpr):
+    "Edges (B,F,16), planes (B,F,10) and box (B,F,4) of each triangle, and empty keys (B,H,W); one program is BLOCK triangles and `share` pixels of one item."
     f, b = tl.program_id(0) * BLOCK + tl.arange(0, BLOCK), tl.program_id(1).to(tl.int64)
+    pixels, at = height * width, tl.program_id(0) * share
+    until = tl.minimum(at + share, pixels)
+    while at < until:                                                               # memory takes these while the rest is computed
+        n = at + tl.arange(0, CLEAR)
+        tl.store(keys + b * pixels + n, tl.zeros([CLEAR], tl.int64), n < until)
+        at += CLEAR
     ok = f < n_faces
     verts, M = verts + b * n_verts * 3, M + b * 12
     x0, y0, w0 = _projected(verts, M, tl.load(faces + 3 * f, ok, 0), ok)
@@ -109,7 +115,8 @@ def _set_up_kernel(verts, M, faces, corners, edges, planes, box, n_verts, n_face
         _store2(p + 8, m0 * c0 + m1 * c1 + m2 * c2, both, ok)
     front = _min3(w0, w1, w2) > 0
     w0, w1, w2 = tl.where(front, w0, 1.), tl.where(front, w1, 1.), tl.where(front, w2, 1.)
-    x0, x1, x2, y0, y1, y2 = x0 / w0, x1 / w1, x2 / w2, y0 / w0, y1 / w1, y2 / w2
+    w0, w1, w2 = 1 / w0, 1 / w1, 1 / w2
+    x0, x1, x2, y0, y1, y2 = x0 * w0, x1 * w1, x2 * w2, y0 * w0, y1 * w1, y2 * w2
     left, right = tl.where(front, _min3(x0, x1, x2), 0.), tl.where(front, _max3(x0, x1, x2), width)
     top, bottom = tl.where(front, _min3(y0, y1, y2), 0.), tl.where(front, _max3(y0, y1, y2), height)
     inside = drawn & (right >= 0) & (left <= width) & (bottom >= 0) & (top <= height)
@@ -132,9 +139,14 @@ def _narrow(first, last, a, b, c, inv_a, y):
     return first, last
 
 @_jit
-def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+def _centre(n):
+    "n + .5 in float64 for whole numbers 0 <= n < 2^31, by their bits: a conversion is slow."
+    return (n.to(tl.uint32, bitcast=True).to(tl.int64) | 0x4330000000000000).to(tl.float64, bitcast=True) - 4503599627370495.5
+
+@_jit
+def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr, ROWS: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
     "Raise keys (B,H,W) to (bits of 1/w, LOW - triangle) where a triangle covers a pixel; one program is one triangle."
-    f, b = tl.program_id(0), tl.program_id(1).to(tl.int64)
+    f, b = tl.program_id(0), (tl.num_programs(1) - 1 - tl.program_id(1)).to(tl.int64)   # the last keys to be cleared are still in the cache
     t = b * n_faces + f
     x0, x1, y0, y1 = tl.load(box + 4 * t), tl.load(box + 4 * t + 1), tl.load(box + 4 * t + 2), tl.load(box + 4 * t + 3)
     e = edges + 16 * t
@@ -142,35 +154,45 @@ def _visible_kernel(edges, box, keys, n_faces, height, width, LOW: tl.constexpr,
     a1, b1, c1, i1 = tl.load(e + 3), tl.load(e + 4), tl.load(e + 5), tl.load(e + 10)
     a2, b2, c2, i2 = tl.load(e + 6), tl.load(e + 7), tl.load(e + 8), tl.load(e + 11)
     zx, zy, zc = tl.load(e + 12), tl.load(e + 13), tl.load(e + 14)
+    keys += b * height * width
+    i = tl.arange(0, TH * TW)
     top = y0
     while top < y1:
-        row = top + tl.arange(0, TH)[:, None]
-        y = row.to(tl.float64) + .5
-        first = tl.zeros([TH, 1], tl.float32) + x0
-        last = tl.zeros([TH, 1], tl.float32) + x1
+        row = top + tl.arange(0, ROWS)
+        y = _centre(row)
+        first = tl.zeros([ROWS], tl.float32) + x0
+        last = tl.zeros([ROWS], tl.float32) + x1
         first, last = _narrow(first, last, a0, b0, c0, i0, y)
         first, last = _narrow(first, last, a1, b1, c1, i1, y)
         first, last = _narrow(first, last, a2, b2, c2, i2, y)
-        first_col, last_col, z = first.to(tl.int32), tl.where(row < y1, last, first).to(tl.int32), zy * y + zc
-        some = first_col < last_col
-        left, right = tl.min(tl.where(some, first_col, x1)), tl.max(tl.where(some, last_col, x0))
-        while left < right:
-            col = left + tl.arange(0, TW)[None, :]
-            depth = zx * (col.to(tl.float64) + .5) + z
-            inside = (col >= first_col) & (col < last_col) & (depth > 0)
-            key = (depth.to(tl.int64, bitcast=True) | LOW) - f                      # of equals, the first triangle wins
-            tl.atomic_max(keys + (b * height + row) * width + col, key, inside, sem='relaxed')
-            left += TW
-        top += TH
+        begin, end = first.to(tl.int32), tl.where(row < y1, last, first).to(tl.int32)
+        line, bottom = i // TW, tl.minimum(ROWS, y1 - top)
+        while tl.min(line) < bottom:                                                # TH rows at a time
+            here, begins, ends = top + line, tl.gather(begin, line, 0), tl.gather(end, line, 0)
+            some = begins < ends
+            left, right = tl.min(tl.where(some, begins, x1)), tl.max(tl.where(some, ends, x0))
+            col, z = left + i % TW, zy * _centre(here) + zc
+            x = _centre(col)
+            while left < right:
+                depth = zx * x + z
+                inside = (col >= begins) & (col < ends) & (depth > 0)
+                key = (depth.to(tl.int64, bitcast=True) | LOW) - f                  # of equals, the first triangle wins
+                tl.atomic_max(keys + (here * width + col), key, inside, sem='relaxed')
+                left += TW
+                col += TW
+                x += TW
+            line += TH
+        top += ROWS
 
 # %% ../nbs/02a_renderer_gpu.ipynb #5d2473a8
 @_jit
-def _pixels(height, width, TH: tl.constexpr, TW: tl.constexpr):
-    "Tile `program_id(0)` of an image: left, top; columns, rows and numbers of its pixels, are they in the image?"
-    i, across = tl.arange(0, TH * TW), (width + TW - 1) // TW
-    left, top = tl.program_id(0) % across * TW, tl.program_id(0) // across * TH
-    col, row = left + i % TW, top + i // TW
-    return left, top, col, row, row * width + col, (col < width) & (row < height)
+def _pixels(tile, height, width, TH: tl.constexpr, TW: tl.constexpr):
+    "Tile `tile` of an image: left, top; columns, rows and numbers of its pixels, are they in the image? Its rows begin at multiples of TW in memory."
+    i, across = tl.arange(0, TH * TW), (width + 2 * TW - 2) // TW
+    left, top = tile % across * TW, tile // across * TH
+    row = top + i // TW
+    col = left + i % TW - row * width % TW
+    return left, top, col, row, row * width + col, (col >= 0) & (col < width) & (row < height)
 
 @_jit
 def _edges_at(e, col, row, ok):
@@ -182,18 +204,17 @@ def _edges_at(e, col, row, ok):
     return a0, a1, a2, 1 / (a0 + a1 + a2)
 
 @_jit
-def _decode_kernel(keys, edges, tri, bary, n_faces, height, width, LOW: tl.constexpr, BARY: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+def _decode_kernel(keys, edges, tri, bary, n_faces, height, width, LOW: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
     "Triangle (B,H,W) and barycentrics (B,H,W,3) of each pixel; one program is a tile of pixels."
     b = tl.program_id(1).to(tl.int64)
-    _, _, col, row, at, ok = _pixels(height, width, TH, TW)
+    _, _, col, row, at, ok = _pixels(tl.program_id(0), height, width, TH, TW)
     at += b * height * width
     low = (tl.load(keys + at, ok, 0) & LOW).to(tl.int32)
     hit = low > 0
     tl.store(tri + at, tl.where(hit, LOW - low, -1), ok)
-    if BARY:
-        a0, a1, a2, r = _edges_at(edges + 16 * (b * n_faces + LOW - low), col, row, hit)
-        r = tl.where(hit, r, 0.)
-        _store3(bary + 3 * at, (a0 * r).to(tl.float32), (a1 * r).to(tl.float32), (a2 * r).to(tl.float32), ok)
+    a0, a1, a2, r = _edges_at(edges + 16 * (b * n_faces + LOW - low), col, row, hit)
+    r = tl.where(hit, r, 0.)
+    _store3(bary + 3 * at, (a0 * r).to(tl.float32), (a1 * r).to(tl.float32), (a2 * r).to(tl.float32), ok)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #4fa25f27
 @_jit
@@ -205,15 +226,14 @@ def _texel(at, origin, size):
     return tl.where(below, 0, tl.where(above, size - 2, i)), tl.where(below, 0, tl.where(above, 1, f)), below | above
 
 @_jit
-def _where_in_texture(planes, t, col, row, rows, cols, ok):
+def _where_in_texture(planes, t, col, row, rows, cols):
     "Texels and weights of pixels of triangles `t`; and 1/S, X/S, Y/S for the gradient, 0 where clamped: all (N,)."
-    p, x, y = planes + (10 * t)[:, None] + tl.arange(0, 2)[None, :], col.to(tl.float64) + .5, row.to(tl.float64) + .5
-    two = ok[:, None] & (tl.arange(0, 2)[None, :] < 2)
-    sa, sb = tl.split(tl.load(p, two, 1))
-    sc, xa = tl.split(tl.load(p + 2, two, 1))
-    xb, xc = tl.split(tl.load(p + 4, two, 1))
-    ya, yb = tl.split(tl.load(p + 6, two, 1))
-    yc, uv = tl.split(tl.load(p + 8, two, 0))
+    p, x, y = planes + (10 * t)[:, None] + tl.arange(0, 2)[None, :], _centre(col), _centre(row)
+    sa, sb = tl.split(tl.load(p))
+    sc, xa = tl.split(tl.load(p + 2))
+    xb, xc = tl.split(tl.load(p + 4))
+    ya, yb = tl.split(tl.load(p + 6))
+    yc, uv = tl.split(tl.load(p + 8))
     uv = uv.to(tl.int64, bitcast=True)
     S = sa * x + sb * y + sc
     r = (1 / S.to(tl.float32)).to(tl.float64)
@@ -231,10 +251,10 @@ def _bilinear(t00, t01, t10, t11, fx, fy):
     return t00 + dx * fx + (dy + twist * fx) * fy, dx + twist * fy, dy + twist * fx
 
 @_jit
-def _sample(tex, at, to_right, to_upper, fx, fy, ok):
-    t00, t01 = tl.load(tex + at, ok, 0).to(tl.float32), tl.load(tex + at + to_right, ok, 0).to(tl.float32)
+def _sample(tex, at, to_right, to_upper, fx, fy):
+    t00, t01 = tl.load(tex + at).to(tl.float32), tl.load(tex + at + to_right).to(tl.float32)
     at += to_upper
-    t10, t11 = tl.load(tex + at, ok, 0).to(tl.float32), tl.load(tex + at + to_right, ok, 0).to(tl.float32)
+    t10, t11 = tl.load(tex + at).to(tl.float32), tl.load(tex + at + to_right).to(tl.float32)
     return _bilinear(t00, t01, t10, t11, fx, fy)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #b1cb7cef
@@ -267,7 +287,7 @@ def _add_to_triangles(sums, box, f, hit, left, top, col, row, g0, g1, g2):
 def _bary_backward_kernel(edges, box, tri, grad, sums, n_faces, height, width, TH: tl.constexpr, TW: tl.constexpr):
     "Gradient to the edges times |1/D| (B,F,12) of that to the barycentrics (B,H,W,3)."
     b = tl.program_id(1).to(tl.int64)
-    left, top, col, row, at, ok = _pixels(height, width, TH, TW)
+    left, top, col, row, at, ok = _pixels(tl.program_id(0), height, width, TH, TW)
     at += b * height * width
     f = tl.load(tri + at, ok, -1)
     hit, e = f >= 0, edges + 16 * (b * n_faces + f)
@@ -279,44 +299,77 @@ def _bary_backward_kernel(edges, box, tri, grad, sums, n_faces, height, width, T
     _add_to_triangles(sums + 12 * b * n_faces, box + 4 * b * n_faces, f, hit, left, top, col, row, (g0 - mean) * w, (g1 - mean) * w, (g2 - mean) * w)
 
 @_jit
-def _shade_kernel(planes, tri, tex, image, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width, TH: tl.constexpr, TW: tl.constexpr):
-    "Texture at each pixel into image (B,C,H,W), 0 where empty."
+def _shade_kernel(planes, keys, tex, image, mask, tri, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
+                  LOW: tl.constexpr, TRI: tl.constexpr, GROUP: tl.constexpr, RUN: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+    "Texture at each pixel into image (B,C,H,W), 0 where empty; coverage (B,1,H,W); triangles (B,H,W) for the way back."
     b = tl.program_id(1).to(tl.int64)
-    _, _, col, row, at, ok = _pixels(height, width, TH, TW)
-    f = tl.load(tri + b * height * width + at, ok, -1)
-    u, v, fx, fy, _, _, _, _ = _where_in_texture(planes, b * n_faces + f, col, row, rows, cols, f >= 0)
-    tex, image, texel, c = tex + b * stride_b, image + b * channels * height * width, v * stride_y + u * stride_x, 0
-    while c < channels:
-        value, _, _ = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, f >= 0)
-        tl.store(image + c * height * width + at, value, ok)
-        c += 1
+    pixels = height * width
+    tex += b * stride_b
+    planes += 10 * b * n_faces
+    keys += 2 * b * pixels
+    mask += b * pixels
+    tri += b * pixels
+    image += b * channels * pixels
+    for step in range(RUN):
+        _, _, col, row, at, ok = _pixels(tl.program_id(0) * RUN + step, height, width, TH, TW)
+        low = tl.load(keys + 2 * at, ok, 0) & LOW                                   # the lower half of the key
+        hit = low > 0
+        f = tl.where(hit, LOW - low, 0)
+        tl.store(mask + at, hit.to(tl.float32), ok)
+        if TRI: tl.store(tri + at, tl.where(hit, f, -1), ok)
+        u, v, fx, fy, _, _, _, _ = _where_in_texture(planes, f, col, row, rows, cols)
+        texel, c = v * stride_y + u * stride_x, 0
+        while c < channels:
+            for k in tl.static_range(GROUP):
+                value, _, _ = _sample(tex + (c + k) * stride_c, texel, stride_x, stride_y, fx, fy)
+                tl.store(image + (c + k) * pixels + at, tl.where(hit, value, 0), ok)
+            c += GROUP
+
+@_jit
+def _channel(tex, grad, texel, to_right, to_upper, fx, fy, gu, gv, ok, TO_VERTS: tl.constexpr):
+    "Gradient to one channel of the image; `gu`, `gv` with its part of the gradients by the texel coordinates."
+    g = tl.load(grad, ok, 0)
+    if TO_VERTS:
+        _, du, dv = _sample(tex, texel, to_right, to_upper, fx, fy)
+        gu += g * du
+        gv += g * dv
+    return g, gu, gv
+
+@_jit
+def _add_to_texels(to, cols, g, fx, fy, ok):
+    "Add gradients g (N,4) to the four texels around each pixel, 16 bytes at a time; `to` (N,4) is the lower left one."
+    ok = ok[:, None] & (tl.arange(0, 4)[None, :] < 4)
+    tl.atomic_add(to, g * ((1 - fx) * (1 - fy))[:, None], ok, sem='relaxed')
+    tl.atomic_add(to + 4, g * (fx * (1 - fy))[:, None], ok, sem='relaxed')
+    tl.atomic_add(to + 4 * cols, g * ((1 - fx) * fy)[:, None], ok, sem='relaxed')
+    tl.atomic_add(to + 4 * cols + 4, g * (fx * fy)[:, None], ok, sem='relaxed')
 
 @_jit
 def _shade_backward_kernel(planes, box, tri, tex, grad, grad_tex, sums, channels, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
-                           TO_TEX: tl.constexpr, TO_VERTS: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
-    "Gradients to texture (B,C,T,T) and planes (B,F,12) of that to the image (B,C,H,W)."
+                           TO_TEX: tl.constexpr, TO_VERTS: tl.constexpr, GROUP: tl.constexpr, RUN: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+    "Gradients to texture (B,C/GROUP,T,T,4) and planes (B,F,12) of that to the image (B,C,H,W)."
     b = tl.program_id(1).to(tl.int64)
-    left, top, col, row, at, ok = _pixels(height, width, TH, TW)
-    f = tl.load(tri + b * height * width + at, ok, -1)
-    hit = f >= 0
-    u, v, fx, fy, rx, ry, X, Y = _where_in_texture(planes, b * n_faces + f, col, row, rows, cols, hit)
-    tex, grad, texel, gu, gv, c = tex + b * stride_b, grad + b * channels * height * width + at, v * stride_y + u * stride_x, fx * 0, fx * 0, 0
-    while c < channels:
-        g = tl.load(grad + c * height * width, hit, 0)
-        if TO_VERTS:
-            _, du, dv = _sample(tex + c * stride_c, texel, stride_x, stride_y, fx, fy, hit)
-            gu += g * du
-            gv += g * dv
-        if TO_TEX:
-            to = grad_tex + ((b * channels + c) * rows + v) * cols + u
-            tl.atomic_add(to, g * (1 - fx) * (1 - fy), hit, sem='relaxed')
-            tl.atomic_add(to + 1, g * fx * (1 - fy), hit, sem='relaxed')
-            tl.atomic_add(to + cols, g * (1 - fx) * fy, hit, sem='relaxed')
-            tl.atomic_add(to + cols + 1, g * fx * fy, hit, sem='relaxed')
-        c += 1
-    if TO_VERTS:
-        gu, gv = gu * rx, gv * ry
-        _add_to_triangles(sums + 12 * b * n_faces, box + 4 * b * n_faces, f, hit, left, top, col, row, gu, gv, -(gu * X + gv * Y))
+    pixels = height * width
+    for step in range(RUN):
+        left, top, col, row, at, ok = _pixels(tl.program_id(0) * RUN + step, height, width, TH, TW)
+        f = tl.load(tri + b * pixels + at, ok, -1)
+        hit = f >= 0
+        if tl.max(f, 0) >= 0:
+            u, v, fx, fy, rx, ry, X, Y = _where_in_texture(planes + 10 * b * n_faces, tl.maximum(f, 0), col, row, rows, cols)
+            at_tex, at_grad, texel, gu, gv, c = tex + b * stride_b, grad + b * channels * pixels + at, v * stride_y + u * stride_x, fx * 0, fx * 0, 0
+            while c < channels:
+                t, g, g1, g2, g3 = at_tex + c * stride_c, at_grad + c * pixels, fx * 0, fx * 0, fx * 0
+                g0, gu, gv = _channel(t, g, texel, stride_x, stride_y, fx, fy, gu, gv, hit, TO_VERTS)
+                if GROUP > 1: g1, gu, gv = _channel(t + stride_c, g + pixels, texel, stride_x, stride_y, fx, fy, gu, gv, hit, TO_VERTS)
+                if GROUP > 2: g2, gu, gv = _channel(t + 2 * stride_c, g + 2 * pixels, texel, stride_x, stride_y, fx, fy, gu, gv, hit, TO_VERTS)
+                if GROUP > 3: g3, gu, gv = _channel(t + 3 * stride_c, g + 3 * pixels, texel, stride_x, stride_y, fx, fy, gu, gv, hit, TO_VERTS)
+                if TO_TEX:
+                    to = grad_tex + 4 * (b * (channels // GROUP) + c // GROUP) * rows * cols + (4 * (v * cols + u))[:, None] + tl.arange(0, 4)[None, :]
+                    _add_to_texels(to, cols, tl.reshape(tl.join(tl.join(g0, g2), tl.join(g1, g3)), [TH * TW, 4]), fx, fy, hit)
+                c += GROUP
+            if TO_VERTS:
+                gu, gv = gu * rx, gv * ry
+                _add_to_triangles(sums + 12 * b * n_faces, box + 4 * b * n_faces, f, hit, left, top, col, row, gu, gv, -(gu * X + gv * Y))
 
 # %% ../nbs/02a_renderer_gpu.ipynb #a0137e63
 @_jit
@@ -407,40 +460,42 @@ def _topology_on(topology: Topology, n_verts: int, rows: int, cols: int, device:
     return *_faces_on(topology.faces.tobytes(), n_verts, device), corners.to(device)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #36cb9ef2
-_VISIBLE_TILE, _TILE = (8, 8), (8, 8)      # rows and columns of pixels that one warp looks at together
-_VALUE_TILE, _VALUE_WARPS = (8, 8), 1      # the same where no gradient is asked for
-_SET_UP = 32                               # triangles of a program
+_TILE, _RUN = (8, 8), 4          # pixels that one warp looks at together, and how many such tiles a program looks at, where triangles are summed over
+_SHADE, _SHADE_RUN = (8, 32), 2  # the same for four warps, where they are not
+_SPANS = 2, 32                   # pixels of a triangle that one warp looks at together
+_SET_UP = 8                      # triangles of a program
 
 class _Triangles:
-    "The triangles of a batch, set up for the other kernels."
+    "The triangles of a batch, as the other kernels need them."
     def __init__(self, verts, M, size, faces, table, corners=None):
         self.verts, self.M, self.size, self.faces, self.table, self.corners = verts.contiguous(), M.contiguous(), size, faces, table, corners
         B, n_faces = len(verts), len(faces)
         self.grid, self.low = (n_faces, B), (1 << max(n_faces.bit_length(), 5)) - 1
         self.edges, self.box = verts.new_empty(B, n_faces, 16, dtype=torch.float64), verts.new_empty(B, n_faces, 4, dtype=torch.int32)
         self.planes = verts.new_empty((B, n_faces, 10) if corners is not None else (B, 1, 1), dtype=torch.float64)
-        _set_up_kernel[-(-n_faces // _SET_UP), B](self.verts, self.M, faces, self.edges if corners is None else corners, self.edges, self.planes, self.box,
-            verts.shape[1], n_faces, *size, UV=corners is not None, BLOCK=_SET_UP, num_warps=1, enable_fp_fusion=False)
 
     def keys(self, items=slice(None), out=None) -> torch.Tensor: # (B,H,W) int64
-        "Nearest triangle and its depth at each pixel, in one number: 0 where empty."
-        edges, box = self.edges[items], self.box[items]
-        keys = edges.new_zeros(len(edges), *self.size, dtype=torch.int64) if out is None else out.zero_()
-        _visible_kernel[self.grid[0], len(edges)](edges, box, keys, self.grid[0], *self.size, LOW=self.low,
-                                                  TH=_VISIBLE_TILE[0], TW=_VISIBLE_TILE[1], num_warps=1, enable_fp_fusion=False)
+        "Set the triangles of some items up. Nearest triangle and its depth at each pixel, in one number: 0 where empty."
+        edges, planes, box, (n_faces, _), (height, width) = self.edges[items], self.planes[items], self.box[items], self.grid, self.size
+        keys = edges.new_empty(len(edges), height, width, dtype=torch.int64) if out is None else out
+        programs = max(-(-n_faces // _SET_UP), 1)
+        _set_up_kernel[programs, len(edges)](self.verts[items], self.M[items], self.faces, edges if self.corners is None else self.corners, edges, planes, box, keys,
+            self.verts.shape[1], n_faces, height, width, -(-height * width // programs // 128) * 128, UV=self.corners is not None, BLOCK=_SET_UP, CLEAR=512, num_warps=1, enable_fp_fusion=False)
+        _visible_kernel[n_faces, len(edges)](edges, box, keys, n_faces, height, width, LOW=self.low, ROWS=32, TH=_SPANS[0], TW=_SPANS[1], num_warps=1, enable_fp_fusion=False)
         return keys
 
-    def tiles(self, tile=(8, 32), items=None) -> tuple[int, int]:
-        "Programs for one tile of pixels each."
-        return -(-self.size[0] // tile[0]) * -(-self.size[1] // tile[1]), self.grid[1] if items is None else items
+    def programs(self, tile, run=1) -> int:
+        "That `run` tiles each cover an image."
+        (height, width), (rows, cols) = self.size, tile
+        return -(-(-(-height // rows) * -(-(width + cols - 1) // cols)) // run)
 
-    def decode(self, bary: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def decode(self) -> tuple[torch.Tensor, torch.Tensor]:
         "tri (B,H,W) int32, bary (B,H,W,3)"
         keys = self.keys()
         tri = torch.empty_like(keys, dtype=torch.int32)
-        out = self.verts.new_empty(*tri.shape, 3) if bary else self.verts
-        _decode_kernel[self.tiles()](keys, self.edges, tri, out, self.grid[0], *self.size, LOW=self.low, BARY=bary, TH=8, TW=32, num_warps=4)
-        return tri, out
+        bary = self.verts.new_empty(*tri.shape, 3)
+        _decode_kernel[self.programs(_SHADE), len(tri)](keys, self.edges, tri, bary, self.grid[0], *self.size, LOW=self.low, TH=_SHADE[0], TW=_SHADE[1], num_warps=4)
+        return tri, bary
 
     def vertex_gradients(self, sums, scale=None, to_M=False) -> tuple:
         "Gradients to verts (B,V,3) and M (B,3,4) of those to the planes (B,F,12), times scale (B,)."
@@ -450,7 +505,7 @@ class _Triangles:
                                              corner_grads, V, n_faces, UV=self.corners is not None, BLOCK=64, num_warps=2)
         if scale is None: scale = torch.ones(B, device=sums.device)
         _vertex_kernel[-(-V // 64), B](corner_grads, self.table, self.M, scale, grad_p, grad_verts, V, n_faces, self.table.shape[1], BLOCK=64, num_warps=2)
-        return grad_verts, torch.cat([(grad_p[..., None] * self.verts.double()[:, :, None]).sum(1), grad_p.sum(1)[..., None]], -1).to(self.M.dtype) if to_M else None
+        return grad_verts, torch.cat([grad_p.mT @ self.verts.double(), grad_p.sum(1)[..., None]], -1).to(self.M.dtype) if to_M else None
 
 # %% ../nbs/02a_renderer_gpu.ipynb #15a48746
 class _Rasterize(torch.autograd.Function):
@@ -458,7 +513,7 @@ class _Rasterize(torch.autograd.Function):
     @staticmethod
     def forward(ctx, verts, M, faces, size):
         ctx.triangles = triangles = _Triangles(verts, M, size, *_faces_on(faces.tobytes(), verts.shape[1], verts.device))
-        tri, bary = triangles.decode(True)
+        tri, bary = triangles.decode()
         ctx.save_for_backward(tri)
         ctx.mark_non_differentiable(tri)
         return tri, bary
@@ -468,7 +523,7 @@ class _Rasterize(torch.autograd.Function):
     def backward(ctx, _, grad):
         t, (tri,) = ctx.triangles, ctx.saved_tensors
         sums = t.verts.new_zeros(len(tri), t.grid[0], 12)
-        _bary_backward_kernel[t.tiles(_TILE)](t.edges, t.box, tri, grad.contiguous(), sums, t.grid[0], *t.size, TH=_TILE[0], TW=_TILE[1], num_warps=1)
+        _bary_backward_kernel[t.programs(_TILE), len(tri)](t.edges, t.box, tri, grad.contiguous(), sums, t.grid[0], *t.size, TH=_TILE[0], TW=_TILE[1], num_warps=1)
         return *t.vertex_gradients(sums, to_M=ctx.needs_input_grad[1]), None, None
 
 def triton_rasterize(verts, faces, M, size):
@@ -476,17 +531,22 @@ def triton_rasterize(verts, faces, M, size):
     with torch.cuda.device_of(verts): return _Rasterize.apply(verts, M, faces, size)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #f49218d4
+def _group(channels: int) -> int:
+    "How many channels a kernel looks at together: 4, or what divides them."
+    return next(n for n in (4, 3, 2, 1) if channels % n == 0)
+
 class _Render(torch.autograd.Function):
     "verts (B,V,3), M (B,3,4), tex (B,C,T,T) -> image (B,C,H,W), mask (B,1,H,W)."
     @staticmethod
-    def forward(ctx, verts, M, tex, topology, size):
+    def forward(ctx, verts, M, tex, topology, size, grad):
         B, C, rows, cols = tex.shape
         ctx.triangles = t = _Triangles(verts, M, size, *_topology_on(topology, verts.shape[1], rows, cols, verts.device))
-        tri, _ = t.decode(False)
-        ctx.save_for_backward(tex, tri)
-        image = verts.new_empty(B, C, *size)
-        _shade_kernel[t.tiles()](t.planes, tri, tex, image, C, *tex.stride(), rows, cols, t.grid[0], *size, TH=8, TW=32, num_warps=4)
-        mask = (tri >= 0)[:, None].to(verts.dtype)
+        keys, back = t.keys(), grad and any(ctx.needs_input_grad[:3])
+        image, mask = verts.new_empty(B, C, *size), verts.new_empty(B, 1, *size)
+        tri = torch.empty_like(keys, dtype=torch.int32) if back else t.box
+        _shade_kernel[t.programs(_SHADE, _SHADE_RUN), B](t.planes, keys.view(torch.int32), tex, image, mask, tri, C, *tex.stride(), rows, cols, t.grid[0], *size,
+                                            LOW=t.low, TRI=back, GROUP=_group(C), RUN=_SHADE_RUN, TH=_SHADE[0], TW=_SHADE[1], num_warps=4)
+        if back: ctx.save_for_backward(tex, tri)
         ctx.mark_non_differentiable(mask)
         return image, mask
 
@@ -496,15 +556,17 @@ class _Render(torch.autograd.Function):
         t, (tex, tri), (to_verts, to_M, to_tex) = ctx.triangles, ctx.saved_tensors, ctx.needs_input_grad[:3]
         B, C, rows, cols = tex.shape
         grad, sums = grad.contiguous(), t.verts.new_zeros(B, t.grid[0], 12)
-        grad_tex = torch.zeros(tex.shape, device=tex.device) if to_tex else None
-        _shade_backward_kernel[t.tiles(_TILE)](t.planes, t.box, tri, tex, grad, grad_tex if to_tex else grad, sums, C, *tex.stride(), rows, cols, t.grid[0], *t.size,
-                                               TO_TEX=to_tex, TO_VERTS=to_verts or to_M, TH=_TILE[0], TW=_TILE[1], num_warps=1)
-        if not (to_verts or to_M): return None, None, grad_tex, None, None
-        return *t.vertex_gradients(sums, to_M=to_M), grad_tex, None, None
+        group = _group(C)
+        buffer = t.verts.new_zeros(B, C // group, rows, cols, 4) if to_tex else grad
+        _shade_backward_kernel[t.programs(_TILE, _RUN), B](t.planes, t.box, tri, tex, grad, buffer, sums, C, *tex.stride(), rows, cols, t.grid[0], *t.size,
+                                               TO_TEX=to_tex, TO_VERTS=to_verts or to_M, GROUP=group, RUN=_RUN, TH=_TILE[0], TW=_TILE[1], num_warps=1)
+        grad_tex = (buffer[:, 0, ..., :C].movedim(3, 1) if group == C else buffer[..., :group].movedim(4, 2).reshape(B, C, rows, cols)) if to_tex else None
+        if not (to_verts or to_M): return None, None, grad_tex, *[None] * 3
+        return *t.vertex_gradients(sums, to_M=to_M), grad_tex, *[None] * 3
 
 def triton_render(verts, tex, topology, M, size):
     "`renderer.render` of checked arguments."
-    with torch.cuda.device_of(verts): return _Render.apply(verts, M, tex.expand(-1, -1, *(max(n, 2) for n in tex.shape[2:])), topology, size)
+    with torch.cuda.device_of(verts): return _Render.apply(verts, M, tex.expand(-1, -1, *(max(n, 2) for n in tex.shape[2:])), topology, size, torch.is_grad_enabled())
 
 # %% ../nbs/02a_renderer_gpu.ipynb #d6e98388
 @_jit
@@ -529,50 +591,47 @@ def _columns(x, N: tl.constexpr):
 @_jit
 def _residual(tex, texel, to_right, to_upper, fx, fy, mean, mean_u, mean_v, photo, photo_scale, ok):
     "Rendered minus photo, of std, in one channel, and its derivatives by the texel coordinates."
-    value, du, dv = _sample(tex, texel, to_right, to_upper, fx, fy, ok)
-    return value + mean - tl.load(photo, ok, 0).to(tl.float32) * photo_scale, du + mean_u, dv + mean_v
+    value, du, dv = _sample(tex, texel, to_right, to_upper, fx, fy)
+    return tl.where(ok, value + mean - tl.load(photo, ok, 0).to(tl.float32) * photo_scale, 0), du + mean_u, dv + mean_v
 
 # %% ../nbs/02a_renderer_gpu.ipynb #4998047f
 @_jit
 def _screen_kernel(planes, box, keys, tex, static, photo, grad_tex, sums, parts, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
-                   photo_scale, LOW: tl.constexpr, TO_VERTS: tl.constexpr, TO_TEX: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
+                   photo_scale, LOW: tl.constexpr, TO_VERTS: tl.constexpr, TO_TEX: tl.constexpr, RUN: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
     "Weighted squared error of a tile's pixels and how many count (B,N,2); (halved) gradients to texture (B,T,T,4) and planes (B,F,12)."
     N: tl.constexpr = TH * TW
     b = tl.program_id(1).to(tl.int64)
-    left, top, col, row, at, ok = _pixels(height, width, TH, TW)
-    low = tl.load(keys + 2 * (b * height * width + at), ok, 0) & LOW               # the lower half of the key
+    tex += b * stride_b
+    grad_tex += 4 * b * rows * cols
+    loss, count = 0., 0.
+    for step in range(RUN):
+        left, top, col, row, at, ok = _pixels(tl.program_id(0) * RUN + step, height, width, TH, TW)
+        low = tl.load(keys + 2 * (b * height * width + at), ok, 0) & LOW               # the lower half of the key
+        if tl.max(low, 0) > 0:
+            hit, f, first = low > 0, LOW - low, b * n_faces
+            u, v, fx, fy, rx, ry, X, Y = _where_in_texture(planes + 10 * first, tl.where(hit, f, 0), col, row, rows, cols)
+            here, wanted = (4 * (v * cols + u))[:, None] + tl.arange(0, 4)[None, :], photo + 3 * (b * height * width + at)
+            m00, m01 = tl.load(static + here), tl.load(static + here + 4)
+            m10, m11 = tl.load(static + here + 4 * cols), tl.load(static + here + 4 * cols + 4)
+            mean, mean_u, mean_v = _bilinear(m00, m01, m10, m11, fx[:, None], fy[:, None])
+            mr, mg, mb, w = _columns(mean, N)
+            ur, ug, ub, _ = _columns(mean_u, N)
+            vr, vg, vb, _ = _columns(mean_v, N)
+            w = tl.where(hit, w, 0)
+            texel = v * stride_y + u * stride_x
+            dr, ur, vr = _residual(tex, texel, stride_x, stride_y, fx, fy, mr, ur, vr, wanted, photo_scale, hit)
+            dg, ug, vg = _residual(tex + stride_c, texel, stride_x, stride_y, fx, fy, mg, ug, vg, wanted + 1, photo_scale, hit)
+            db, ub, vb = _residual(tex + 2 * stride_c, texel, stride_x, stride_y, fx, fy, mb, ub, vb, wanted + 2, photo_scale, hit)
+            wr, wg, wb, counts = w * dr, w * dg, w * db, w > 0
+            loss += tl.sum(wr * dr + wg * dg + wb * db)
+            count += tl.sum(counts.to(tl.float32))
+            if TO_TEX: _add_to_texels(grad_tex + here, cols, tl.reshape(tl.join(tl.join(wr, wb), tl.join(wg, wr * 0)), [N, 4]), fx, fy, counts)
+            if TO_VERTS:
+                gu, gv = (wr * ur + wg * ug + wb * ub) * rx, (wr * vr + wg * vg + wb * vb) * ry
+                _add_to_triangles(sums + 12 * first, box + 4 * first, f, counts, left, top, col, row, gu, gv, -(gu * X + gv * Y))
     parts += 2 * (b * tl.num_programs(0) + tl.program_id(0))
-    if tl.max(low, 0) == 0:
-        tl.store(parts, 0.)
-        tl.store(parts + 1, 0.)
-    else:
-        hit, f, first = low > 0, LOW - low, b * n_faces
-        u, v, fx, fy, rx, ry, X, Y = _where_in_texture(planes, first + f, col, row, rows, cols, hit)
-        four, tex, wanted, grad_tex = tl.arange(0, 4)[None, :], tex + b * stride_b, photo + 3 * (b * height * width + at), grad_tex + 4 * b * rows * cols
-        here, all4 = (4 * (v * cols + u))[:, None] + four, hit[:, None] & (four < 4)
-        m00, m01 = tl.load(static + here, all4, 0), tl.load(static + here + 4, all4, 0)
-        m10, m11 = tl.load(static + here + 4 * cols, all4, 0), tl.load(static + here + 4 * cols + 4, all4, 0)
-        mean, mean_u, mean_v = _bilinear(m00, m01, m10, m11, fx[:, None], fy[:, None])
-        mr, mg, mb, w = _columns(mean, N)
-        ur, ug, ub, _ = _columns(mean_u, N)
-        vr, vg, vb, _ = _columns(mean_v, N)
-        texel = v * stride_y + u * stride_x
-        dr, ur, vr = _residual(tex, texel, stride_x, stride_y, fx, fy, mr, ur, vr, wanted, photo_scale, hit)
-        dg, ug, vg = _residual(tex + stride_c, texel, stride_x, stride_y, fx, fy, mg, ug, vg, wanted + 1, photo_scale, hit)
-        db, ub, vb = _residual(tex + 2 * stride_c, texel, stride_x, stride_y, fx, fy, mb, ub, vb, wanted + 2, photo_scale, hit)
-        wr, wg, wb, counts = w * dr, w * dg, w * db, w > 0
-        tl.store(parts, tl.sum(wr * dr + wg * dg + wb * db))
-        tl.store(parts + 1, tl.sum(counts.to(tl.float32)))
-        if TO_TEX:
-            g = tl.reshape(tl.join(tl.join(wr, wb), tl.join(wg, wr * 0)), [N, 4])
-            all4 = counts[:, None] & (four < 4)
-            tl.atomic_add(grad_tex + here, g * ((1 - fx) * (1 - fy))[:, None], all4, sem='relaxed')
-            tl.atomic_add(grad_tex + here + 4, g * (fx * (1 - fy))[:, None], all4, sem='relaxed')
-            tl.atomic_add(grad_tex + here + 4 * cols, g * ((1 - fx) * fy)[:, None], all4, sem='relaxed')
-            tl.atomic_add(grad_tex + here + 4 * cols + 4, g * (fx * fy)[:, None], all4, sem='relaxed')
-        if TO_VERTS:
-            gu, gv = (wr * ur + wg * ug + wb * ub) * rx, (wr * vr + wg * vg + wb * vb) * ry
-            _add_to_triangles(sums + 12 * first, box + 4 * first, f, counts, left, top, col, row, gu, gv, -(gu * X + gv * Y))
+    tl.store(parts, loss)
+    tl.store(parts + 1, count)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #9cf7f386
 @_jit
@@ -641,14 +700,14 @@ class _FusedLosses(torch.autograd.Function):
             _pack_kernel[(-(-texels // 512),)](mean, static if weight is None else weight.contiguous(), static, texels, 1 / std, WEIGHT=weight is not None, BLOCK=512, num_warps=4)
             sums = verts.new_zeros(B, t.grid[0], 12) if need else static
             buffer = verts.new_zeros(B, texels, 4) if to_tex else static
-            tile, warps = (_TILE, 1) if need or to_tex else (_VALUE_TILE, _VALUE_WARPS)
-            keys, parts = verts.new_empty(min(_ITEMS, B), *size, dtype=torch.int64), verts.new_empty(B, t.tiles(tile)[0], 2)
+            programs = t.programs(_TILE, _RUN)
+            keys, parts = verts.new_empty(min(_ITEMS, B), *size, dtype=torch.int64), verts.new_empty(B, programs, 2)
             for b in range(0, B, _ITEMS):
                 items = slice(b, min(b + _ITEMS, B))
                 k = t.keys(items, keys[:items.stop - b])
-                _screen_kernel[t.tiles(tile, len(k))](t.planes[items], t.box[items], k.view(torch.int32), tex[items], static, photo[items], buffer[items] if to_tex else buffer,
+                _screen_kernel[programs, len(k)](t.planes[items], t.box[items], k.view(torch.int32), tex[items], static, photo[items], buffer[items] if to_tex else buffer,
                     sums[items] if need else sums, parts[items], *tex.stride(), rows, cols, t.grid[0], *size, (1. if photo.dtype == torch.uint8 else 255.) / std,
-                    LOW=t.low, TO_VERTS=need, TO_TEX=to_tex, TH=tile[0], TW=tile[1], num_warps=warps)
+                    LOW=t.low, TO_VERTS=need, TO_TEX=to_tex, RUN=_RUN, TH=_TILE[0], TW=_TILE[1], num_warps=1)
             loss, seen_pixels = parts.sum(1).unbind(1)
             ctx.screen_scale = 1 / (3 * size[0] * size[1])
             screen, covered = loss * ctx.screen_scale, seen_pixels.mean() / (size[0] * size[1])
