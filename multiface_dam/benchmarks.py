@@ -823,7 +823,7 @@ def train_table(bench: Bench):
 # %% ../nbs/20_benchmarks.ipynb #00dd4082
 def scaling_table(bench: Bench):
     "Rows of data parallel training: samples a second of one process, and of all together"
-    scene, weights, seconds = bench.scene, LOSSES['texture + screen'], bench.seconds or (.2 if bench.scene.size.name == 'small' else 2.)
+    scene, weights = bench.scene, LOSSES['texture + screen']
     wait = torch.cuda.synchronize if bench.device.type == 'cuda' else lambda: None
     with all_processes(bench.device) as world:
         batches = [scene.batch(i + 2*world.rank) for i in range(2)]
@@ -1031,9 +1031,11 @@ def dam_benchmark(
     "Measure speed and memory, beside the peers where they are given, and write the results"
     names = [f'--{k} {Path(v).name if k in ("release", "nvdiffrast", "mesh", "out", "capture") else v}' for k, v in
              dict(size=size, release=release, nvdiffrast=nvdiffrast, mesh=mesh, archs=archs if archs != ','.join(RELEASED) else '', only=only if only != 'all' else '', capture=capture, iterations=iterations, compare=compare, workers=workers, latency=latency, seconds=seconds, out=out).items() if v]
+    processes = os.environ.get('LOCAL_WORLD_SIZE', '1')
+    called = 'dam_benchmark' if processes == '1' else f'torchrun --nproc_per_node {processes} -m multiface_dam.benchmarks'
     with plain_errors():
         found = benchmark(tables or (), out or None, size, device, release or None, nvdiffrast or None, mesh or None, tuple(archs.split(',')), only, seconds,
-                          command=' '.join(['dam_benchmark', *(tables or ()), *names]), add=add,
+                          command=' '.join([called, *(tables or ()), *names]), add=add,
                           capture=capture or None, iterations=iterations, compare=compare, workers=workers, latency=latency, scratch=scratch or None)
     if size == 'paper' and not int(os.environ.get('RANK', 0)): print('\n' + text_table([dict(g, met={True: 'met', False: 'MISSED', None: '-'}[g['met']]) for g in goals(found)]))
     if out and not int(os.environ.get('RANK', 0)): print(f'\nresults: {out}')

@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 import torch
 from fastcore.basics import patch
-from .geometry import (Camera, FormatError, MissingFileError, Topology, atomic_path, check_range, parse_numbers, projection_matrix, read_bytes, read_krt,
+from .geometry import (Camera, FormatError, MissingFileError, Topology, atomic_path, parse_numbers, projection_matrix, read_bytes, read_krt,
     read_lines, read_obj, read_transform, read_verts, rig_focus, view_vector, write_obj, write_transform, write_verts)
 
 # %% ../nbs/01_data.ipynb #52fb72b8

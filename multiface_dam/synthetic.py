@@ -17,7 +17,7 @@ from tqdm.auto import tqdm
 from .geometry import Camera, Topology, atomic_path, look_at, plain_errors, projection_matrix, rig_v1, vertex_normals, write_krt
 from .data import (STATISTICS, Capture, compute_statistics, photo_path, texture_path, transform_path, verts_path, write_frame_list, write_mesh,
     write_mask, write_photo, write_texture)
-from .renderer import interpolate, rasterize, unwrap_texture
+from .renderer import rasterize, unwrap_texture
 from .regions import paint_verts, uv_raster
 
 # %% auto #0

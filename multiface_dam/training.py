@@ -24,7 +24,7 @@ from fastcore.script import call_parse, store_true
 from tqdm import tqdm
 
 from .geometry import atomic_path, FormatError, locked, MissingFileError, plain_errors
-from multiface_dam.data import (Capture, CaptureDataset, Split, auto_exposure, camera_split, fewer, mask_weights, normalise_batch, read_mask, to_display,
+from multiface_dam.data import (Capture, CaptureDataset, auto_exposure, camera_split, fewer, mask_weights, normalise_batch, read_mask, to_display,
     write_mask)
 from .pack import batches
 from .check import read_report
