@@ -21,6 +21,7 @@ from .renderer import _corner_texels
 
 try: import triton, triton.language as tl
 except ImportError: triton, tl = None, SimpleNamespace(constexpr=None)     # a CPU-only torch, or no Linux
+if not hasattr(tl, 'gather'): triton = None                                # older than 3.2, which comes with torch 2.6
 
 # %% ../nbs/02a_renderer_gpu.ipynb #7cb6d288
 def _jit(f: Callable) -> Callable:
