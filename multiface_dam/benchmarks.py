@@ -732,6 +732,7 @@ def loader_table(bench: Bench):
                 for b in it: step({**b, 'cam': b['cam'].to(device)}); run.iteration += 1; yield b
         def again(b):
             while True: yield b
+        def training_rate(stream): return loader.rate(lambda: trained(stream), seconds, device, 2)
         step = None
         for who, kw in {**PACKS, 'ours: files': None}.items() if bench.ours else ():
             data = CaptureDataset(files, raw=True) if kw is None else PackedDataset(pack(files, d/f'pack {kw}', progress=False, **kw), raw=True)
@@ -747,7 +748,8 @@ def loader_table(bench: Bench):
                 bench.say('first step: kernels are compiled, graphs recorded')
                 step({**one, 'cam': one['cam'].to(device)}); step.row()
                 bench.say('first step done')
-            bound, fed = (statistics.median(r) for r in zip(*[(loader.rate(lambda: trained(again(one)), seconds, device, 2), loader.rate(lambda: trained(stream(data)), seconds, device, 2)) for _ in range(1 if small else 3)]))
+            turns = [(training_rate(again(one)), training_rate(stream(data))) for _ in range(1 if small else 3)]
+            bound, fed = map(statistics.median, zip(*turns))
             yield dict(what='disk to gradient', who=who, workers=cores, rate=round(fed, 1), bound=round(bound, 1), share=round(fed/bound, 3))
 
 # %% ../nbs/20_benchmarks.ipynb #ba0615f7
@@ -818,7 +820,6 @@ def train_table(bench: Bench):
                 sets = {k.replace('_', ' '): float(f"{v['total']:.6g}") for k, v in validate(run).items()}
                 yield dict(what='precision', who=precision, seed=seed, iterations=m, loss=float(f"{np.mean([v for k, v in sets.items() if k != 'train']):.6g}"), **sets,
                            photos=list(run.size), tex=run.sets['train'].tex_size, samples=len(run.sets['train']))
-
 
 # %% ../nbs/20_benchmarks.ipynb #00dd4082
 def scaling_table(bench: Bench):

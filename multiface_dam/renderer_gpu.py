@@ -198,7 +198,7 @@ def _pixels(tile, height, width, TH: tl.constexpr, TW: tl.constexpr):
 @_jit
 def _edges_at(e, col, row, ok):
     "The three edge functions, and 1 / their sum, float64."
-    x, y = col.to(tl.float64) + .5, row.to(tl.float64) + .5
+    x, y = _centre(col), _centre(row)
     a0 = tl.load(e, ok, 0) * x + tl.load(e + 1, ok, 0) * y + tl.load(e + 2, ok, 1)
     a1 = tl.load(e + 3, ok, 0) * x + tl.load(e + 4, ok, 0) * y + tl.load(e + 5, ok, 0)
     a2 = tl.load(e + 6, ok, 0) * x + tl.load(e + 7, ok, 0) * y + tl.load(e + 8, ok, 0)
@@ -506,7 +506,9 @@ class _Triangles:
                                              corner_grads, V, n_faces, UV=self.corners is not None, BLOCK=64, num_warps=2)
         if scale is None: scale = torch.ones(B, device=sums.device)
         _vertex_kernel[-(-V // 64), B](corner_grads, self.table, self.M, scale, grad_p, grad_verts, V, n_faces, self.table.shape[1], BLOCK=64, num_warps=2)
-        return grad_verts, torch.cat([grad_p.mT @ self.verts.double(), grad_p.sum(1)[..., None]], -1).to(self.M.dtype) if to_M else None
+        if not to_M: return grad_verts, None
+        outer = (grad_p[..., None] * self.verts.double()[:, :, None]).sum(1)              # no matrix product: cuBLAS gets in the way of recording
+        return grad_verts, torch.cat([outer, grad_p.sum(1)[..., None]], -1).to(self.M.dtype)
 
 # %% ../nbs/02a_renderer_gpu.ipynb #15a48746
 class _Rasterize(torch.autograd.Function):
@@ -561,7 +563,7 @@ class _Render(torch.autograd.Function):
         buffer = t.verts.new_zeros(B, C // group, rows, cols, 4) if to_tex else grad
         _shade_backward_kernel[t.programs(_TILE, _RUN), B](t.planes, t.box, tri, tex, grad, buffer, sums, C, *tex.stride(), rows, cols, t.grid[0], *t.size,
                                                TO_TEX=to_tex, TO_VERTS=to_verts or to_M, GROUP=group, RUN=_RUN, TH=_TILE[0], TW=_TILE[1], num_warps=1)
-        grad_tex = (buffer[:, 0, ..., :C].movedim(3, 1) if group == C else buffer[..., :group].movedim(4, 2).reshape(B, C, rows, cols)) if to_tex else None
+        grad_tex = buffer[..., :group].movedim(4, 2).reshape(B, C, rows, cols) if to_tex else None    # of one group: a view
         if not (to_verts or to_M): return None, None, grad_tex, *[None] * 3
         return *t.vertex_gradients(sums, to_M=to_M), grad_tex, *[None] * 3
 
@@ -599,7 +601,7 @@ def _residual(tex, texel, to_right, to_upper, fx, fy, mean, mean_u, mean_v, phot
 @_jit
 def _screen_kernel(planes, box, keys, tex, static, photo, grad_tex, sums, parts, stride_b, stride_c, stride_y, stride_x, rows, cols, n_faces, height, width,
                    photo_scale, LOW: tl.constexpr, TO_VERTS: tl.constexpr, TO_TEX: tl.constexpr, RUN: tl.constexpr, TH: tl.constexpr, TW: tl.constexpr):
-    "Weighted squared error of a tile's pixels and how many count (B,N,2); (halved) gradients to texture (B,T,T,4) and planes (B,F,12)."
+    "Weighted squared error of the pixels of RUN tiles and how many count (B,N,2); (halved) gradients to texture (B,T,T,4) and planes (B,F,12)."
     N: tl.constexpr = TH * TW
     b = tl.program_id(1).to(tl.int64)
     tex += b * stride_b
