@@ -5,9 +5,9 @@ Without arguments it draws a sphere of about the size of a Multiface mesh. With 
     python benchmarks/renderer_cpu.py --obj face_topology.obj --bin 021924.bin --krt KRT --drtk path/to/drtk \
         --out nbs/results/renderer_cpu.json
 
-`--drtk` is the folder that holds the importable package `drtk` (built from github.com/facebookresearch/DRTK; the package of
-that name on PyPI is another one); leave it out and only our times are taken. Rounds of all contestants alternate, so
-that a busy machine is unfair to nobody; the table shows medians, and minima in brackets.
+`--drtk` is the folder that holds the importable package `drtk` (built from github.com/facebookresearch/DRTK; the
+package of that name on PyPI is another one); leave it out and only our times are taken. Rounds of all contestants
+alternate, so that a busy machine is unfair to nobody; the table shows medians, and minima in brackets.
 """
 import argparse, json, os, platform, statistics, sys, time
 from pathlib import Path
@@ -15,8 +15,8 @@ from pathlib import Path
 import numba, numpy as np, torch
 import torch.nn.functional as F
 
-from multiface_dam.geometry import Topology, projection_matrix, read_krt, read_obj, read_verts, rig_v1
-from multiface_dam.renderer import barycentrics, interpolate, rasterize, render, sample_texture, unwrap_texture
+from multiface_dam.base.geometry import Topology, projection_matrix, read_krt, read_obj, read_verts, rig_v1
+from multiface_dam.rendering.renderer import barycentrics, interpolate, rasterize, render, sample_texture, unwrap_texture
 
 SIZE, TEX = (2048, 1334), 1024
 
@@ -26,19 +26,21 @@ def sphere(rows=77, cols=76):
     v, u = np.meshgrid(np.linspace(0, 1, rows), np.linspace(0, 1, cols), indexing='ij')
     a, h = (u - .5) * 2 * np.pi, (v - .5) * np.pi
     verts = 120 * np.stack([np.sin(a) * np.cos(h), 1.2 * np.sin(h), np.cos(a) * np.cos(h)], -1)
-    n = np.arange(rows * cols).reshape(rows, cols)
-    faces = np.stack([n[:-1, :-1], n[:-1, 1:], n[1:, 1:], n[1:, :-1]], -1).reshape(-1, 4)[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3)
-    return verts.reshape(-1, 3).astype(np.float32), Topology(faces, np.stack([u, v], -1).reshape(-1, 2), faces)
+    n = np.arange(rows*cols).reshape(rows, cols)
+    corners = np.stack([n[:-1, :-1], n[:-1, 1:], n[1:, 1:], n[1:, :-1]], -1).reshape(-1, 4)
+    faces, uvs = corners[:, [0, 1, 2, 0, 2, 3]].reshape(-1, 3), np.stack([u, v], -1).reshape(-1, 2)
+    return verts.reshape(-1, 3).astype(np.float32), Topology(faces, uvs, faces)
 
 
 def place(camera, verts, topology, coverage=.78):
     "The camera's matrix for a head in front of it, upright, at the distance where it covers so much of the image."
     near, far = 300., 5000.
     verts = torch.from_numpy(verts)[None]
+    upright = np.diag([1., -1, -1])    # mesh y up, camera y down
+    middle = np.linalg.solve(camera.K, [SIZE[1]/2, SIZE[0]/2, 1])
     for _ in range(25):
-        z = (near + far) / 2
-        upright = np.diag([1., -1, -1])                                          # mesh y up, camera y down
-        center = camera.R.T @ (np.linalg.solve(camera.K, [SIZE[1] / 2, SIZE[0] / 2, 1]) * z - camera.t)
+        z = (near + far)/2
+        center = camera.R.T @ (middle*z - camera.t)
         R = camera.R.T @ upright
         pose = np.c_[R, center - R @ verts[0].mean(0).numpy()]
         M = torch.from_numpy(projection_matrix(camera, pose, SIZE))[None]
@@ -61,14 +63,19 @@ class Drtk:
         self.uvs = torch.from_numpy(topology.uvs)[None] * 2 - 1                  # for grid_sample
         self.uv_faces = torch.from_numpy(topology.uv_faces)
 
-    def project(self, verts):                                                    # its pixel centres are integers
+    def project(self, verts):
+        "Pixels and depths; its pixel centres are integers."
         p = verts @ self.M[:, :, :3].mT + self.M[:, None, :, 3]
         return torch.cat([p[..., :2] / p[..., 2:] - .5, p[..., 2:]], -1)
 
     def rasterize(self, p): return self.drtk.rasterize(p, self.faces, *SIZE)
     def barycentrics(self, p, index): return self.drtk.render(p, self.faces, index)[1]
-    def uv(self, index, bary): return self.drtk.interpolate(self.uvs, self.uv_faces, index, bary).permute(0, 2, 3, 1)
-    def sample(self, tex, uv): return F.grid_sample(tex, uv, mode='bilinear', padding_mode='border', align_corners=False)
+
+    def uv(self, index, bary):
+        return self.drtk.interpolate(self.uvs, self.uv_faces, index, bary).permute(0, 2, 3, 1)
+
+    def sample(self, tex, uv):
+        return F.grid_sample(tex, uv, mode='bilinear', padding_mode='border', align_corners=False)
 
     def __call__(self, verts, tex, *_):
         p = self.project(verts)
@@ -83,36 +90,53 @@ def contestants(verts, tex, topology, M, drtk):
 
     def both(draw): return lambda: torch.autograd.grad(draw(*leaves, topology, M), leaves, grad)
     image = ours(verts, tex, topology, M)
-    tests = {'ours: forward': lambda: ours(verts, tex, topology, M), 'ours: forward + backward': both(ours),
-             'ours: rasterize (triangles + barycentrics)': lambda: rasterize(verts, topology, M, SIZE),
-             'ours: unwrap_texture': lambda: unwrap_texture(image, verts, topology, M, TEX)}
+    tests = {
+        'ours: forward': lambda: ours(verts, tex, topology, M),
+        'ours: forward + backward': both(ours),
+        'ours: rasterize (triangles + barycentrics)': lambda: rasterize(verts, topology, M, SIZE),
+        'ours: unwrap_texture': lambda: unwrap_texture(image, verts, topology, M, TEX)}
     if drtk:
         peer = Drtk(topology, M)
-        p = peer.project(verts); index = peer.rasterize(p); bary = peer.barycentrics(p, index); uv = peer.uv(index, bary)
-        tests |= {'DRTK: forward': lambda: peer(verts, tex), 'DRTK: forward + backward': both(peer),
-                  'DRTK: rasterize': lambda: peer.rasterize(p), 'DRTK: barycentrics': lambda: peer.barycentrics(p, index),
-                  'DRTK: interpolate UVs': lambda: peer.uv(index, bary), 'grid_sample': lambda: peer.sample(tex, uv)}
+        p = peer.project(verts)
+        index = peer.rasterize(p)
+        bary = peer.barycentrics(p, index)
+        uv = peer.uv(index, bary)
+        tests |= {
+            'DRTK: forward': lambda: peer(verts, tex),
+            'DRTK: forward + backward': both(peer),
+            'DRTK: rasterize': lambda: peer.rasterize(p),
+            'DRTK: barycentrics': lambda: peer.barycentrics(p, index),
+            'DRTK: interpolate UVs': lambda: peer.uv(index, bary),
+            'grid_sample': lambda: peer.sample(tex, uv)}
     return tests
 
 
 def agreement(verts, tex, topology, M):
-    "Relative errors against the same composition in float64, where both see the same triangle: no use to be fast and different."
+    "Relative errors against the same composition in float64, where both see the same triangle."
     peer = Drtk(topology, M)
     tri, index = rasterize(verts, topology, M, SIZE)[0], peer.rasterize(peer.project(verts))
     same = (index == tri)[:, None]
     grad = torch.randn(1, 3, *SIZE) * same
 
     def exact(verts, tex, topology, M):
-        uv = interpolate(torch.from_numpy(topology.uvs).to(tex)[None], topology.uv_faces, tri, barycentrics(verts, topology.faces, M, tri))
+        bary = barycentrics(verts, topology.faces, M, tri)
+        uv = interpolate(torch.from_numpy(topology.uvs).to(tex)[None], topology.uv_faces, tri, bary)
         return sample_texture(tex, uv) * (tri >= 0)[:, None]
 
     def draw(f, dtype=torch.float32):
         leaves = [x.detach().clone().to(dtype).requires_grad_() for x in (verts, tex)]
         image = f(*leaves, topology, M.to(dtype))
         return [image.detach() * same, *torch.autograd.grad(image, leaves, grad.to(dtype))]
-    truth, names = draw(exact, torch.float64), ('picture', 'gradient to vertices', 'gradient to texture')
-    error = lambda f: {n: float(f'{float((a - b).norm() / b.norm()):.1e}') for n, a, b in zip(names, draw(f), truth)}
-    return {'pixels with another triangle': int((index != tri).sum()), 'relative error, ours': error(ours), 'relative error, DRTK': error(peer)}
+
+    truth = draw(exact, torch.float64)
+    def error(f):
+        names = 'picture', 'gradient to vertices', 'gradient to texture'
+        return {n: float(f'{float((a - b).norm()/b.norm()):.1e}') for n, a, b in zip(names, draw(f), truth)}
+
+    return {
+        'pixels with another triangle': int((index != tri).sum()),
+        'relative error, ours': error(ours),
+        'relative error, DRTK': error(peer)}
 
 
 def measure(tests, rounds):
@@ -124,7 +148,7 @@ def measure(tests, rounds):
             start = time.perf_counter()
             f()
             times[name].append((time.perf_counter() - start) * 1e3)
-    return {name: {'median': round(statistics.median(t), 1), 'min': round(min(t), 1)} for name, t in times.items()}
+    return {name: dict(median=round(statistics.median(t), 1), min=round(min(t), 1)) for name, t in times.items()}
 
 
 def cpu_model():
@@ -154,17 +178,28 @@ def main():
     if args.drtk and args.drtk != 'installed': sys.path.insert(0, args.drtk)
 
     ms = measure(contestants(*scene, args.drtk), args.rounds)
-    result = {'what': f'milliseconds, batch 1, {SIZE[0]} x {SIZE[1]} pixels, {TEX} texture, {len(verts)} vertices, '
-                      f'{len(topology.faces)} triangles, {covered:.0%} of the image covered, float32, {args.rounds} alternating rounds',
-              'mesh': Path(args.obj).name if args.obj else 'sphere', 'ms': ms}
+    what = (
+        f'milliseconds, batch 1, {SIZE[0]} x {SIZE[1]} pixels, {TEX} texture, {len(verts)} vertices, '
+        f'{len(topology.faces)} triangles, {covered:.0%} of the image covered, float32, {args.rounds} alternating rounds')
+    result = dict(what=what, mesh=Path(args.obj).name if args.obj else 'sphere', ms=ms)
     if args.drtk:
-        result['ratios'] = {k: {s: round(ms[f'DRTK: {k}'][s] / ms[f'ours: {k}'][s], 1) for s in ('median', 'min')} for k in ('forward', 'forward + backward')}
+        def ratio(k, s): return round(ms[f'DRTK: {k}'][s]/ms[f'ours: {k}'][s], 1)
+        passes = 'forward', 'forward + backward'
+        result['ratios'] = {k: {s: ratio(k, s) for s in ('median', 'min')} for k in passes}
         result['agreement'] = agreement(*scene)
-    result['machine'] = {'cpu': cpu_model(), 'cores': os.cpu_count(), 'torch threads': torch.get_num_threads(), 'system': platform.system()}
-    result['versions'] = {'python': platform.python_version(), 'torch': torch.__version__, 'numba': numba.__version__, 'numpy': np.__version__}
-    if args.drtk: result['versions']['drtk'] = 'github.com/facebookresearch/DRTK, CPU kernels, g++ -O3 --fast-math -fopenmp'
-    shown = ' '.join(f'--{k} {Path(v).name if k in ("obj", "bin", "krt", "drtk", "out") else v}' for k, v in vars(args).items() if v is not None and k != 'out')
-    result['command'] = f'python benchmarks/renderer_cpu.py {shown} --out nbs/results/renderer_cpu.json'.replace('  ', ' ')
+    result['machine'] = {
+        'cpu': cpu_model(),
+        'cores': os.cpu_count(),
+        'torch threads': torch.get_num_threads(),
+        'system': platform.system()}
+    result['versions'] = dict(
+        python=platform.python_version(), torch=torch.__version__, numba=numba.__version__, numpy=np.__version__)
+    if args.drtk:
+        result['versions']['drtk'] = 'github.com/facebookresearch/DRTK, CPU kernels, g++ -O3 --fast-math -fopenmp'
+    def shown(k, v): return Path(v).name if k in ('obj', 'bin', 'krt', 'drtk') else v
+    options = [f'--{k} {shown(k, v)}' for k, v in vars(args).items() if v is not None and k != 'out']
+    words = ['python benchmarks/renderer_cpu.py', *options, '--out nbs/results/renderer_cpu.json']
+    result['command'] = ' '.join(words)
     print(json.dumps(result, indent=1))
     if args.out:
         Path(args.out).parent.mkdir(parents=True, exist_ok=True)

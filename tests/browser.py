@@ -1,32 +1,40 @@
 """The explorer and the capture browser, used as a person would use them: in JupyterLab and as a page of its own, in a real browser.
 
-    python tests/browser.py [--shots DIR] [--only look|lab|page] [--notebook nbs/11_explorer.ipynb] [--failures DIR]
+    python tests/browser.py [--shots FOLDER] [--only look|lab|page] [--notebook nbs/show/01_explorer.ipynb] [--failures FOLDER]
 
 Starts its own servers on copies of the notebooks, with empty settings of their own; the checkout stays as it is.
 Needs playwright, jupyterlab and voila, and a Chromium or Chrome on PATH. Prints a line per check, at the end
 "N passed, M failed", and exits with 1 if any failed; what the browser showed by then, and the end of the server's log,
-are kept in a directory named there.
+are kept in a folder named there.
 """
-import argparse, json, os, re, secrets, shlex, shutil, signal, socket, subprocess, sys, tempfile, time, urllib.error, urllib.request
+import argparse, json, os, re, secrets, shlex, shutil, signal, socket, subprocess, sys, tempfile, time
+import urllib.error, urllib.request
 from contextlib import contextmanager
 from pathlib import Path
+
 from playwright.sync_api import sync_playwright, Error as BrowserError
 
 REPO = Path(__file__).resolve().parent.parent
 WAIT = 30       # s, for any one thing to happen after a click or a key
 SERVER = 120    # s, for a server to answer
 START = 400     # s, for a notebook to run, or a page to appear
-PANES = {'loss': 'Loss slider', 'replay': 'Training replay', 'live': 'Live model', 'arch': 'Architectures'}
+PANES = {
+    'loss': 'Loss slider',
+    'replay': 'Training replay',
+    'live': 'Live model',
+    'arch': 'Architectures'}
 # what is no fault of the explorer's: addresses elsewhere (no network is needed, and none is given), other people's
 # extensions, and what a page asks a kernel before any widget exists
-HARMLESS = re.compile(r'Failed to load resource.*https?://(?!127\.0\.0\.1)|/labextensions/(?!@jupyter-widgets)|favicon'
-                      r'|ResizeObserver loop|No such comm', re.I | re.S)
+HARMLESS = re.compile(
+    r'Failed to load resource.*https?://(?!127\.0\.0\.1)|/labextensions/(?!@jupyter-widgets)|favicon'
+    r'|ResizeObserver loop|No such comm', re.I | re.S)
 
 # --- counting
 
 class Results:
     "Counts checks, prints a line for each, and keeps what was on the screen when one failed."
-    def __init__(self, keep): self.passed, self.failed, self.keep, self.screen, self.log = 0, 0, Path(keep), None, None
+    def __init__(self, keep):
+        self.passed, self.failed, self.keep, self.screen, self.log = 0, 0, Path(keep), None, None
 
     @contextmanager
     def check(self, name):
@@ -35,11 +43,13 @@ class Results:
         try: yield remarks
         except (AssertionError, BrowserError, OSError) as e:
             self.failed += 1
-            print(f'FAILED  {name} ({time.time() - began:.1f} s): {str(e).strip() or type(e).__name__}', flush=True)
+            said = str(e).strip() or type(e).__name__
+            print(f'FAILED  {name} ({time.time() - began:.1f} s): {said}', flush=True)
             self.save(re.sub(r'\W+', '_', name).strip('_'))
         else:
             self.passed += 1
-            print(f'ok      {name} ({", ".join([f"{time.time() - began:.1f} s", *remarks])})', flush=True)
+            said = ', '.join([f'{time.time() - began:.1f} s', *remarks])
+            print(f'ok      {name} ({said})', flush=True)
 
     def save(self, name):
         if not self.keep.exists(): print(f'        screen and log of each failure: {self.keep}')
@@ -48,38 +58,55 @@ class Results:
             try: self.screen.screenshot(path=self.keep / f'{name}.png', timeout=10_000)
             except BrowserError as e: print(f'        (no screenshot: {str(e).splitlines()[0]})')
         if self.log and self.log.exists():
-            (self.keep / f'{name}.log').write_text('\n'.join(self.log.read_text(errors='replace').splitlines()[-200:]))
+            end = self.log.read_text(errors='replace').splitlines()[-200:]
+            (self.keep/f'{name}.log').write_text('\n'.join(end))
 
 # --- servers
 
 def free_port():
-    with socket.socket() as s: s.bind(('127.0.0.1', 0)); return s.getsockname()[1]
+    with socket.socket() as s:
+        s.bind(('127.0.0.1', 0))
+        return s.getsockname()[1]
 
 def environment(home):
-    "Nobody's settings but our own: every directory that Jupyter and IPython look into is a new, empty one."
-    env = {k: v for k, v in os.environ.items() if not k.startswith(('JUPYTER', 'IPYTHON', 'VOILA', 'MPL'))}
+    "Nobody's settings but our own: every folder that Jupyter and IPython look into is a new, empty one."
+    foreign = 'JUPYTER', 'IPYTHON', 'VOILA', 'MPL'
+    env = {k: v for k, v in os.environ.items() if not k.startswith(foreign)}
     for k in ('TMPDIR', 'JUPYTER_CONFIG_DIR', 'JUPYTER_DATA_DIR', 'JUPYTER_RUNTIME_DIR', 'IPYTHONDIR',
               'JUPYTERLAB_SETTINGS_DIR', 'JUPYTERLAB_WORKSPACES_DIR'):
-        env[k] = str(home / k.lower()); Path(env[k]).mkdir(parents=True)
-    quiet = home / 'jupyterlab_settings_dir/@jupyterlab/apputils-extension/notification.jupyterlab-settings'
+        env[k] = str(home/k.lower())
+        Path(env[k]).mkdir(parents=True)
+    quiet = home/'jupyterlab_settings_dir/@jupyterlab/apputils-extension/notification.jupyterlab-settings'
     quiet.parent.mkdir(parents=True)
-    quiet.write_text(json.dumps({'fetchNews': 'false', 'checkForUpdates': False, 'doNotDisturbMode': True}))
+    quiet.write_text(json.dumps(dict(fetchNews='false', checkForUpdates=False, doNotDisturbMode=True)))
     tools = str(Path(sys.executable).parent)  # where this interpreter's console scripts are
-    return env | {'PATH': tools + os.pathsep + env.get('PATH', ''), 'JUPYTER_PREFER_ENV_PATH': '1', 'NO_PROXY': '127.0.0.1'}
+    path = tools + os.pathsep + env.get('PATH', '')
+    return env | dict(PATH=path, JUPYTER_PREFER_ENV_PATH='1', NO_PROXY='127.0.0.1')
+
+def copied(notebook, home):
+    "A copy of the folder that a notebook lies in, for a notebook of the project of all its notebooks; the notebook's path in it."
+    nbs = REPO/'nbs'
+    top = nbs if nbs in notebook.parents else notebook.parent
+    shutil.copytree(top, home/'nbs', ignore=shutil.ignore_patterns('.*'))
+    return notebook.relative_to(top).as_posix()
 
 @contextmanager
 def server(command, url, cwd, env, log):
     "Runs `command` until the block ends; waits until `url` answers."
     with open(log, 'w') as out:
-        p = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, start_new_session=True)
+        p = subprocess.Popen(command, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out,
+                             stderr=subprocess.STDOUT, start_new_session=True)
     try:
         until = time.time() + SERVER
         while True:
-            if p.poll() is not None: raise OSError(f'{Path(command[0]).name} ended with {p.returncode}:\n{log.read_text()[-2000:]}')
-            try: urllib.request.urlopen(url, timeout=5).close(); break
+            name = Path(command[0]).name
+            if p.poll() is not None: raise OSError(f'{name} ended with {p.returncode}:\n{log.read_text()[-2000:]}')
+            try:
+                urllib.request.urlopen(url, timeout=5).close()
+                break
             except urllib.error.HTTPError: break      # it answers
             except OSError:
-                if time.time() > until: raise OSError(f'{Path(command[0]).name} did not answer within {SERVER} s') from None
+                if time.time() > until: raise OSError(f'{name} did not answer within {SERVER} s') from None
                 time.sleep(.2)
         yield
     finally:
@@ -103,10 +130,15 @@ def stop(p, url):
 # --- what a person sees and does
 
 # in the page: text and pixels below an element, as a short string (an Image widget has a new address for each update)
-LOOK = '''async e => { const hash = s => { let h = s.length; for (let i = 0; i < s.length; i += 5) h = (h * 33 ^ (s[i].codePointAt?.(0) ?? s[i])) >>> 0; return h.toString(36) }
+LOOK = '''async e => {
+  const hash = s => {
+    let h = s.length
+    for (let i = 0; i < s.length; i += 5) h = (h * 33 ^ (s[i].codePointAt?.(0) ?? s[i])) >>> 0
+    return h.toString(36) }
   const parts = [e.innerText.trim()]
-  for (const i of e.matches('img') ? [e] : e.querySelectorAll('img'))
-    parts.push(i.alt + (i.src.startsWith('blob:') ? hash(new Uint8Array(await (await fetch(i.src)).arrayBuffer())) : hash(i.src)))
+  for (const i of e.matches('img') ? [e] : e.querySelectorAll('img')) {
+    const bytes = i.src.startsWith('blob:') ? new Uint8Array(await (await fetch(i.src)).arrayBuffer()) : i.src
+    parts.push(i.alt + hash(bytes)) }
   return parts.join('|') }'''
 DRAWN = '''e => { const all = e.matches('img') ? [e] : [...e.querySelectorAll('img')]
   return all.length > 0 && all.every(i => i.complete && i.naturalWidth > 1 && i.getBoundingClientRect().width > 8) }'''
@@ -114,17 +146,20 @@ DRAWN = '''e => { const all = e.matches('img') ? [e] : [...e.querySelectorAll('i
 STOPWATCH = '''e => { window.damTook = null; let t0
   addEventListener('keydown', () => { t0 ??= performance.now() }, {capture: true, once: true})
   const o = new MutationObserver(async () => { o.disconnect()
-    await Promise.all([e, ...e.querySelectorAll('img')].map(i => i.decode?.().catch(() => 0))); window.damTook = performance.now() - t0 })
+    await Promise.all([e, ...e.querySelectorAll('img')].map(i => i.decode?.().catch(() => 0)))
+    window.damTook = performance.now() - t0 })
   o.observe(e, {subtree: true, childList: true, attributes: true}) }'''
 
 # in the page: what lies over something else, is cut, or sticks out at the right
 LAYOUT = '''root => { const seen = [], bad = [], right = root.getBoundingClientRect().right
   const add = (what, r) => { if (r.width > 1 && r.height > 1) seen.push([what, r]) }
+  const name = e => e.closest('[class*=dam-]').className.match(/dam-[a-z-]+/)
   for (const e of root.querySelectorAll('.widget-label, .widget-readout, select, input, button, .noUi-base, img')) {
     if (!e.checkVisibility()) continue
-    const what = e.matches('img') ? `picture "${e.alt}"` : e.innerText?.split('\\n')[0].trim() || e.className || e.tagName
+    const text = e.innerText?.split('\\n')[0].trim() || e.className || e.tagName
+    const what = e.matches('img') ? `picture "${e.alt}"` : text
     add(what, e.getBoundingClientRect())
-    if (e.matches('select') && e.selectedIndex < 0) bad.push(`drop-down ${e.closest('[class*=dam-]').className.match(/dam-[a-z-]+/)} shows nothing`)
+    if (e.matches('select') && e.selectedIndex < 0) bad.push(`drop-down ${name(e)} shows nothing`)
     if (e.matches('.widget-label') && e.scrollWidth > e.clientWidth + 1) bad.push(`label "${what}" is cut`) }
   for (const h of root.querySelectorAll('.widget-html-content')) {
     const walk = document.createTreeWalker(h, NodeFilter.SHOW_TEXT); let t
@@ -132,17 +167,24 @@ LAYOUT = '''root => { const seen = [], bad = [], right = root.getBoundingClientR
       const r = document.createRange(); r.selectNodeContents(t)
       for (const b of r.getClientRects()) add(`text "${t.data.trim().slice(0, 40)}"`, b) } }
   seen.forEach(([a, r], i) => { if (r.right > right + 2) bad.push(`${a} sticks out`)
-    for (const [b, q] of seen.slice(i + 1))
-      if (Math.min(r.right, q.right) - Math.max(r.left, q.left) > 4 && Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top) > 4) bad.push(`${a} and ${b} overlap`) })
+    for (const [b, q] of seen.slice(i + 1)) {
+      const width = Math.min(r.right, q.right) - Math.max(r.left, q.left)
+      const height = Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top)
+      if (width > 4 && height > 4) bad.push(`${a} and ${b} overlap`) } })
   return bad }'''
 
 class Explorer:
-    "The explorer (or the capture browser) on a page: finds its controls by class, works them with keys and mouse, and watches what changes."
+    "The explorer (or the capture browser) on a page: its controls, found by class and worked with keys and mouse, and what changes."
     def __init__(self, page, root='dam-explorer'):
-        self.page, self.root, self.trouble, self.times, self.replies = page, root, [], {}, {'kernel_info_reply': 0, 'execute_reply': 0}
+        self.page, self.root, self.trouble, self.times = page, root, [], {}
+        self.replies = dict(kernel_info_reply=0, execute_reply=0)
         page.on('pageerror', lambda e: self.note('uncaught in the page', str(e)))
-        page.on('console', lambda m: m.type == 'error' and self.note('console', f'{m.text} {m.location.get("url", "")}'))
+        page.on('console', self.console)
         page.on('websocket', lambda ws: ws.on('framereceived', self.frame))
+
+    def console(self, message):
+        "A message on the page's console"
+        if message.type == 'error': self.note('console', f'{message.text} {message.location.get("url", "")}')
 
     def note(self, where, text):
         if not HARMLESS.search(text): self.trouble.append(f'{where}: {text.strip()[:600]}')
@@ -186,16 +228,22 @@ class Explorer:
         "Does `act`; every one of `outputs`, and at least one of `some`, has to change."
         before = self.settled([*outputs, *some])
         act()
-        for n in outputs: self.until(lambda: self.look(n) != before[n], f'dam-{n} does not change')
-        if some: self.until(lambda: any(self.look(n) != before[n] for n in some), f'nothing changes in {", ".join(some)}')
+        def other(n): return self.look(n) != before[n]
+        for n in outputs: self.until(lambda: other(n), f'dam-{n} does not change')
+        if some: self.until(lambda: any(map(other, some)), f'nothing changes in {", ".join(some)}')
         for n in (*outputs, *some):
-            if n.endswith('images'): self.until(lambda: self[n].first.evaluate(DRAWN), f'dam-{n} shows no picture')
+            if n.endswith('images'): self.drawn(n)
         self.well()
+
+    def drawn(self, name):
+        "Waits until all pictures below an element are there."
+        self.until(lambda: self[name].first.evaluate(DRAWN), f'dam-{name} shows no picture')
 
     def well(self):
         "No error is shown, and none was raised behind the scenes."
         for e in self['error'].all(): assert not (t := e.inner_text().strip()), f'dam-error says: {t}'
-        bad = self.page.get_by_text(re.compile('Error displaying widget|Failed to load model class|Error rendering'))
+        broken = re.compile('Error displaying widget|Failed to load model class|Error rendering')
+        bad = self.page.get_by_text(broken)
         assert not [b for b in bad.all() if b.is_visible()], 'a widget is not displayed'
         trouble, self.trouble = self.trouble, []
         assert not trouble, '; '.join(trouble)
@@ -206,19 +254,24 @@ class Explorer:
     def slide(self, name, key='ArrowRight', timed=None):
         "Presses a key on a slider's handle; at its end, the other way round."
         handle = self[name].locator('.noUi-handle').first
-        handle.scroll_into_view_if_needed(); handle.focus()
+        handle.scroll_into_view_if_needed()
+        handle.focus()
         low, high, now = (float(handle.get_attribute(f'aria-value{k}')) for k in ('min', 'max', 'now'))
         if timed: self[timed].first.evaluate(STOPWATCH)
-        handle.press({'ArrowRight': 'ArrowLeft', 'ArrowLeft': 'ArrowRight'}[key] if now == (high if key == 'ArrowRight' else low) else key)
+        end, back = dict(ArrowRight=(high, 'ArrowLeft'), ArrowLeft=(low, 'ArrowRight'))[key]
+        handle.press(back if now == end else key)
 
     def drag(self, name):
         "Drags a slider's handle with the mouse to the middle, or away from it."
         self[name].first.scroll_into_view_if_needed()
-        h, rail = self[name].locator('.noUi-handle').first.bounding_box(), self[name].locator('.noUi-base').first.bounding_box()
-        to = .5 if abs(h['x'] + h['width']/2 - rail['x'] - rail['width']/2) > .1*rail['width'] else .75
+        handle, rail = (self[name].locator(f'.noUi-{part}').first.bounding_box() for part in ('handle', 'base'))
+        x = handle['x'] + handle['width']/2
+        to = .5 if abs(x - rail['x'] - rail['width']/2) > .1*rail['width'] else .75
         mouse = self.page.mouse
-        mouse.move(h['x'] + h['width']/2, h['y'] + h['height']/2); mouse.down()
-        mouse.move(rail['x'] + rail['width']*to, rail['y'] + rail['height']/2, steps=6); mouse.up()
+        mouse.move(x, handle['y'] + handle['height']/2)
+        mouse.down()
+        mouse.move(rail['x'] + rail['width']*to, rail['y'] + rail['height']/2, steps=6)
+        mouse.up()
 
     def choices(self, name): return self[name].locator('select option').all_inner_texts()
 
@@ -232,7 +285,8 @@ class Explorer:
     def shoot(self, path, around=60):
         "A picture of the whole explorer, small enough for a README; what is around it has so many pixels in height."
         box, seen = self.box, self.page.viewport_size
-        self.page.set_viewport_size(seen | {'height': max(seen['height'], round(box.bounding_box()['height']) + around)})
+        height = round(box.bounding_box()['height']) + around
+        self.page.set_viewport_size(seen | dict(height=max(seen['height'], height)))
         for quality in (85, 75, 60, 45, 30):
             box.screenshot(path=path, type='jpeg', quality=quality)
             if path.stat().st_size < 200_000: break
@@ -250,36 +304,39 @@ class Explorer:
 
 # --- the tour: each pane, each control
 
-SLIDERS = {  # slider: what a drag changes; the picture that follows a single key
-    'loss':   {'loss-slider': (('loss-images', 'loss-numbers', 'loss-curve'), 'loss-curve')},  # a step may show the same photos
+# slider: what a drag changes; the picture that follows a single key (a step may show the same photos)
+LIVE = ('blend', *(f'direction-{i}' for i in range(1, 6)), 'azimuth', 'elevation', 'distance')
+SLIDERS = {
+    'loss': {'loss-slider': (('loss-images', 'loss-numbers', 'loss-curve'), 'loss-curve')},
     'replay': {'replay-iteration': (('replay-images', 'replay-numbers', 'replay-curve'), 'replay-images')},
-    'live':   {f'live-{k}': (('live-images', 'live-numbers'), 'live-images') for k in
-               ('blend', *(f'direction-{i}' for i in range(1, 6)), 'azimuth', 'elevation', 'distance')},
-    'arch':   {'arch-iteration': (('arch-images', 'arch-numbers'), 'arch-images')}}
+    'live': {f'live-{k}': (('live-images', 'live-numbers'), 'live-images') for k in LIVE},
+    'arch': {'arch-iteration': (('arch-images', 'arch-numbers'), 'arch-images')}}
 CHOICES = {
     'loss':   ('term', 'of', 'metric', 'arch', 'set', 'stage', 'region'),
     'replay': ('run', 'set', 'stage', 'view'),
     'live':   ('frame-a', 'frame-b', 'camera', 'model'),
     'arch':   ('set', 'stage', 'view', 'region')}
-SHOWN = {'loss': ('loss-images', 'loss-numbers', 'loss-curve'), 'replay': ('replay-images', 'replay-numbers', 'replay-curve'),
-         'live': ('live-images', 'live-numbers'), 'arch': ('arch-images', 'arch-numbers')}
+SHOWN = {
+    'loss': ('loss-images', 'loss-numbers', 'loss-curve'),
+    'replay': ('replay-images', 'replay-numbers', 'replay-curve'),
+    'live': ('live-images', 'live-numbers'),
+    'arch': ('arch-images', 'arch-numbers')}
 
 def tour(x, results, where, shots=None):
-    "Every pane: it is there, each slider and each choice changes what is shown, nothing complains. Two failures in a pane are enough."
+    "Every pane: it is there, its sliders and choices change what is shown, nothing complains. Two failures in a pane are enough."
     for pane, title in PANES.items():
         there = False
         with results.check(f'{where}: {title} is shown'):
             x.pane(title)
             for n in SHOWN[pane]:
                 x[n].first.wait_for(state='visible', timeout=WAIT*1000)
-                if not n.endswith('numbers'): x.until(lambda: x[n].first.evaluate(DRAWN), f'dam-{n} shows no picture')
-                else: x.until(lambda: x.look(n), f'dam-{n} is empty')
+                if n.endswith('numbers'): x.until(lambda: x.look(n), f'dam-{n} is empty')
+                else: x.drawn(n)
             x.well()
             there = True
         if not there: continue
         if shots: x.shoot(shots/f'explorer_{pane}.jpg')
-        with results.check(f'{where}: {title}: nothing is cut or covered'):
-            x.tidy()
+        with results.check(f'{where}: {title}: nothing is cut or covered'): x.tidy()
         failed = results.failed
         for s, (outputs, first) in SLIDERS[pane].items():
             if results.failed > failed + 1: break
@@ -295,33 +352,41 @@ def tour(x, results, where, shots=None):
                 else: x.changes(lambda: x.choose_next(c), (), SHOWN[pane])
         if pane == 'replay':
             with results.check(f'{where}: {title}: play and stop'):
-                x.changes(lambda: x['replay-play'].locator('button').first.click(), SHOWN[pane])
-                x['replay-play'].locator('button').first.click()
+                button = x['replay-play'].locator('button').first
+                x.changes(button.click, SHOWN[pane])
+                button.click()
                 x.settled(SHOWN[pane], quiet=1.5)
                 x.well()
 
 @contextmanager
 def lab(browser, results, work, notebook, root):
-    "JupyterLab on a copy of a notebook's folder; the notebook is opened and all of it run. Gives what can be driven, or None if it does not appear."
-    home = work/root; shutil.copytree(notebook.parent, home/'nbs', ignore=shutil.ignore_patterns('.*'))
+    "A copy of a notebook in JupyterLab, opened and all of it run. Gives what can be driven, or None if it does not appear."
+    home = work/root
+    path = copied(notebook, home)
     port, token, results.log = free_port(), secrets.token_hex(8), work/f'{root}.log'
-    command = [sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}', '--ServerApp.port_retries=0',
-               f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={home}/nbs', '--LabApp.news_url=']
-    with server(command, f'http://127.0.0.1:{port}/api', home, environment(home/'settings'), results.log), new_page(browser, results) as page:
+    url = f'http://127.0.0.1:{port}'
+    command = [
+        sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}',
+        '--ServerApp.port_retries=0', f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={home}/nbs',
+        '--LabApp.news_url=']
+    running = server(command, f'{url}/api', home, environment(home/'settings'), results.log)
+    with running, new_page(browser, results) as page:
         x = Explorer(page, root)
-        with results.check(f'JupyterLab: opens {notebook.name}'):
-            page.goto(f'http://127.0.0.1:{port}/lab/tree/{notebook.name}?token={token}', timeout=START*1000)
+        with results.check(f'JupyterLab: opens {path}'):
+            page.goto(f'{url}/lab/tree/{path}?token={token}', timeout=START*1000)
             page.locator('.jp-NotebookPanel .jp-Cell').first.wait_for(timeout=START*1000)
             x.until(lambda: x.replies['kernel_info_reply'], 'no kernel answers', START)
             page.locator('.jp-StatusBar-Widget', has_text='| Idle').wait_for(timeout=START*1000)
         with results.check('JupyterLab: runs all cells') as remarks:
-            cells = [c for c in json.loads(notebook.read_text())['cells'] if c['cell_type'] == 'code' and ''.join(c['source']).strip()]
-            remarks.append(f'{len(cells)} cells')
+            n = sum(c['cell_type'] == 'code' and bool(''.join(c['source']).strip())
+                    for c in json.loads(notebook.read_text())['cells'])
+            remarks.append(f'{n} cells')
             page.locator('.lm-MenuBar-itemLabel', has_text=re.compile('^Run$')).click()
             page.locator('.lm-Menu-itemLabel', has_text=re.compile('^Run All Cells$')).click()
-            x.until(lambda: x.replies['execute_reply'] >= len(cells), 'not every cell has ended', START)
+            x.until(lambda: x.replies['execute_reply'] >= n, 'not every cell has ended', START)
             x.until(lambda: page.locator(f'.{root}').count(), f'{root} does not appear')
-            assert not page.locator('[data-mime-type="application/vnd.jupyter.error"]').count(), 'a cell ended with an error'
+            errors = page.locator('[data-mime-type="application/vnd.jupyter.error"]').count()
+            assert not errors, 'a cell ended with an error'
             x.well()
         yield x if page.locator(f'.{root}').count() else None
 
@@ -333,66 +398,93 @@ def in_lab(browser, args, results, work):
 
 CAPTURE = """from pathlib import Path
 import wave
-from multiface_dam.synthetic import synthesize
-from multiface_dam.look import CaptureBrowser
+from multiface_dam.synthetic.synthetic import synthesize
+from multiface_dam.capture.look import CaptureBrowser
 SMILE, SPOKEN = 'E008_Smile_Mouth_Closed', 'SEN_a_good_morrow_to_you_my_boy'
-capture = synthesize(Path('capture').absolute(), preset='tiny', photo=(512, 334), tex_size=256, supersample=1, cameras=('400029', '400042', '400059'), segments={SMILE: 2, SPOKEN: 2}, progress=False)
+capture = synthesize(
+    Path('capture').absolute(), preset='tiny', photo=(512, 334), tex_size=256, supersample=1,
+    cameras=('400029', '400042', '400059'), segments={SMILE: 2, SPOKEN: 2}, progress=False)
 (capture.root/'audio').mkdir()
-with wave.open(str(capture.root/'audio'/f'{SPOKEN}.wav'), 'wb') as w: w.setparams((1, 2, 8000, 0, 'NONE', '')); w.writeframes(bytes(16000))
+with wave.open(str(capture.root/'audio'/f'{SPOKEN}.wav'), 'wb') as w:
+    w.setparams((1, 2, 8000, 0, 'NONE', ''))
+    w.writeframes(bytes(16000))
 capture.photo_path(SPOKEN, '400042', capture.frames[-1][1]).write_bytes(b'damaged')
 CaptureBrowser(capture)"""
 
+def capture_notebook(folder):
+    "A notebook of one cell: a synthetic capture with a damaged photo, in its browser."
+    cell = dict(cell_type='code', id='capture', execution_count=None, metadata={}, outputs=[], source=CAPTURE)
+    kernel = dict(display_name='python3', language='python', name='python3')
+    folder.mkdir()
+    path = folder/'capture.ipynb'
+    path.write_text(json.dumps(dict(cells=[cell], metadata=dict(kernelspec=kernel), nbformat=4, nbformat_minor=5)))
+    return path
+
 def look(browser, args, results, work):
     "A synthetic capture with a damaged photo in its browser, in JupyterLab."
-    (work/'look').mkdir()
-    notebook = work/'look'/'capture.ipynb'
-    cell = dict(cell_type='code', id='capture', execution_count=None, metadata={}, outputs=[], source=CAPTURE)
-    notebook.write_text(json.dumps(dict(cells=[cell], metadata=dict(kernelspec=dict(display_name='python3', language='python', name='python3')), nbformat=4, nbformat_minor=5)))
-    with lab(browser, results, work, notebook, 'dam-look') as x:
+    with lab(browser, results, work, capture_notebook(work/'look'), 'dam-look') as x:
         if not x: return {}
-        shown = ('look-photo', 'look-texture', 'look-average', 'look-info')
+        shown = 'look-photo', 'look-texture', 'look-average', 'look-info'
         with results.check('capture browser: photo, textures and numbers are shown; nothing is cut or covered'):
-            for n in shown[:3]: x.until(lambda: x[n].first.evaluate(DRAWN), f'dam-{n} shows no picture')
+            for n in shown[:3]: x.drawn(n)
             assert 'azimuth' in x.look('look-info') and 'Missing' not in x.look('look-info')
-            x.tidy(); x.well()
+            x.tidy()
+            x.well()
             x.shoot(args.shots/'look_browser.jpg', 260)
         with results.check('capture browser: frame by mouse and keys') as remarks:
-            x.changes(lambda: x.slide('look-frame', timed='look-photo'), shown); remarks.append(x.took('look'))
+            x.changes(lambda: x.slide('look-frame', timed='look-photo'), shown)
+            remarks.append(x.took('look'))
             x.changes(lambda: x.drag('look-frame'), shown)
-        with results.check('capture browser: toggles by mouse and space bar'):
-            def toggle(n): x[f'look-{n}-on'].first.press(' ')
-            x.changes(lambda: x['look-mesh-on'].first.click(), ('look-photo',)); x.changes(lambda: toggle('mesh'), ('look-photo',))
-            for n in ('photo', 'zoom'): x.changes(lambda: toggle(n), ('look-photo',)); x.changes(lambda: toggle(n), ('look-photo',))
-            for n in ('texture', 'average'):
-                toggle(n); x.until(lambda: not x[f'look-{n}'].first.is_visible(), f'dam-look-{n} stays'); toggle(n); x.until(lambda: x[f'look-{n}'].first.evaluate(DRAWN), f'dam-look-{n} does not come back')
-            x.well()
+        with results.check('capture browser: toggles by mouse and space bar'): toggles(x)
         with results.check('capture browser: camera and segment by drop-down and button'):
-            x.changes(lambda: x.choose_next('look-camera'), ('look-photo', 'look-texture', 'look-info'))
-            x.changes(lambda: x['look-camera-next'].first.click(), ('look-photo', 'look-texture', 'look-info'))
+            of_camera = 'look-photo', 'look-texture', 'look-info'
+            x.changes(lambda: x.choose_next('look-camera'), of_camera)
+            x.changes(x['look-camera-next'].first.click, of_camera)
             assert not x['look-sound'].locator('audio').count()
             x.changes(lambda: x.choose_next('look-segment'), shown)
             x['look-sound'].locator('audio').wait_for()
             x.well()
-        with results.check('capture browser: a damaged photo is named in its place, the rest is shown'):
-            x['look-camera'].locator('select').select_option('400042')
-            if '2 of 2' not in x.look('look-info'): x.changes(lambda: x['look-frame-next'].first.click(), ('look-info',))
-            n = x['look-frame'].locator('.widget-readout').inner_text()
-            x.until(lambda: f'400042/{n}.png' in x['look-photo'].inner_text(), 'the photo is not named')
-            assert 'Missing' in x.look('look-info') and not x['look-photo'].locator('img').is_visible() and x['look-texture'].first.evaluate(DRAWN)
-            x.tidy(); x.well()
-            x.changes(lambda: x['look-frame-previous'].first.click(), ('look-photo',))
-            assert x['look-photo'].first.evaluate(DRAWN) and 'Missing' not in x.look('look-info')
+        with results.check('capture browser: a damaged photo is named in its place, the rest is shown'): damaged_photo(x)
         return x.times
+
+def toggles(x):
+    "What is shown and what is not."
+    def toggle(n): x[f'look-{n}-on'].first.press(' ')
+    x.changes(x['look-mesh-on'].first.click, ('look-photo',))
+    x.changes(lambda: toggle('mesh'), ('look-photo',))
+    for n in ('photo', 'zoom'):
+        for _ in range(2): x.changes(lambda: toggle(n), ('look-photo',))
+    for n in ('texture', 'average'):
+        toggle(n)
+        x.until(lambda: not x[f'look-{n}'].first.is_visible(), f'dam-look-{n} stays')
+        toggle(n)
+        x.drawn(f'look-{n}')
+    x.well()
+
+def damaged_photo(x):
+    "The frame whose photo is damaged, and the one before it."
+    x['look-camera'].locator('select').select_option('400042')
+    if '2 of 2' not in x.look('look-info'): x.changes(x['look-frame-next'].first.click, ('look-info',))
+    n = x['look-frame'].locator('.widget-readout').inner_text()
+    x.until(lambda: f'400042/{n}.png' in x['look-photo'].inner_text(), 'the photo is not named')
+    assert 'Missing' in x.look('look-info') and not x['look-photo'].locator('img').is_visible()
+    assert x['look-texture'].first.evaluate(DRAWN)
+    x.tidy()
+    x.well()
+    x.changes(x['look-frame-previous'].first.click, ('look-photo',))
+    assert x['look-photo'].first.evaluate(DRAWN) and 'Missing' not in x.look('look-info')
 
 def as_page(browser, args, results, work):
     "Serves the explorer as a page of its own, takes the tour."
-    home = work/'page'; shutil.copytree(args.notebook.parent, home/'nbs', ignore=shutil.ignore_patterns('.*'))
+    home = work/'page'
+    home.mkdir()
     port, results.log = free_port(), work/'page.log'
-    command = [c.format(port=port) for c in shlex.split(args.page)]
-    with server(command, f'http://127.0.0.1:{port}/', home/'nbs', environment(home/'settings'), results.log), new_page(browser, results) as page:
+    command, url = [c.format(port=port) for c in shlex.split(args.page)], f'http://127.0.0.1:{port}/'
+    running = server(command, url, home, environment(home/'settings'), results.log)
+    with running, new_page(browser, results) as page:
         x = Explorer(page)
         with results.check('page: opens'):
-            page.goto(f'http://127.0.0.1:{port}/', timeout=START*1000)
+            page.goto(url, timeout=START*1000)
             x.until(lambda: page.locator('.dam-explorer').count(), 'the explorer does not appear', START)
             x.well()
         if page.locator('.dam-explorer').count(): tour(x, results, 'page', args.shots)
@@ -405,39 +497,52 @@ def new_page(browser, results):
     page.route(re.compile(r'^https?://(?!127\.0\.0\.1)'), lambda r: r.abort())
     results.screen = page
     try: yield page
-    finally: results.screen = None; page.close()
+    finally:
+        results.screen = None
+        page.close()
 
 def chromium():
     for name in ('chromium', 'google-chrome', 'google-chrome-stable', 'chromium-browser', 'chrome'):
         if found := shutil.which(name): return found
     sys.exit('No Chromium or Chrome on PATH: install one, for example with "apt-get install chromium"')
 
-def main():
+def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument('--shots', type=Path, help='directory for pictures of the panes (default: a temporary one)')
+    p.add_argument('--shots', type=Path, help='folder for pictures of the panes (default: a temporary one)')
     p.add_argument('--only', choices=('look', 'lab', 'page'), help='one of the three instead of all')
-    p.add_argument('--notebook', type=Path, default=REPO/'nbs/11_explorer.ipynb')
+    p.add_argument('--notebook', type=Path, default=REPO/'nbs/show/01_explorer.ipynb')
     p.add_argument('--page', default='dam_explore --port {port} --no_browser', help='command that serves the page')
-    p.add_argument('--failures', type=Path, default=Path(tempfile.gettempdir())/'explorer_failures', help='what is kept when a check fails')
+    p.add_argument('--failures', type=Path, default=Path(tempfile.gettempdir())/'explorer_failures',
+                   help='folder for what is kept when a check fails')
     args = p.parse_args()
     args.notebook = args.notebook.resolve()
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by SIGTERM'))  # servers are stopped then, too
+    return args
+
+def main():
+    args = arguments()
+    # servers are stopped then, too
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('ended by SIGTERM'))
     results, began = Results(args.failures.resolve()), time.time()
     with tempfile.TemporaryDirectory() as work, sync_playwright() as driver:
         work = Path(work)
-        args.shots = (args.shots or work/'shots').resolve(); args.shots.mkdir(parents=True, exist_ok=True)
+        args.shots = (args.shots or work/'shots').resolve()
+        args.shots.mkdir(parents=True, exist_ok=True)
         browser = driver.chromium.launch(executable_path=chromium(), timeout=60_000)
         try:
             for name, visit in dict(look=look, lab=in_lab, page=as_page).items():
-                if args.only in (None, name):
-                    try: times = visit(browser, args, results, work)
-                    except (OSError, BrowserError) as e:
-                        with results.check(f'{name}: the server runs'): raise e
-                    else:
-                        for pane, ms in times.items():
-                            print(f'        {PANES.get(pane, "Capture browser")}: from key to picture {min(ms):.0f} to {max(ms):.0f} ms, {len(ms)} times')
+                if args.only not in (None, name): continue
+                try: times = visit(browser, args, results, work)
+                except (OSError, BrowserError) as e:
+                    with results.check(f'{name}: the server runs'): raise e
+                else: report(times)
         finally: browser.close()
     print(f'{time.time() - began:.0f} s\n{results.passed} passed, {results.failed} failed')
     sys.exit(results.failed > 0)
+
+def report(times):
+    "How long it took from a key to the picture"
+    for pane, ms in times.items():
+        name = PANES.get(pane, 'Capture browser')
+        print(f'        {name}: from key to picture {min(ms):.0f} to {max(ms):.0f} ms, {len(ms)} times')
 
 if __name__ == '__main__': main()
