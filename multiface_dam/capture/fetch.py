@@ -6,125 +6,12 @@
 __all__ = ['DownloadError', 'Again', 'Patience', 'fetch']
 
 # %% ../../nbs/capture/16_fetch.ipynb #75ace88b
-import hashlib, http.client, os, random, re, socket, ssl, threading, time
+import hashlib, http.client, os, random, re, ssl, threading, time
 import urllib.error, urllib.request
 from contextlib import contextmanager
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-
-# %% ../../nbs/capture/16_fetch.ipynb #f28830d2
-@dataclass
-class _Request:
-    time: float
-    method: str
-    path: str
-    range: str      # the header, or None
-    status: int = 0 # of the answer
-    sent: int = 0   # bytes of its body
-
-class FaultyServer(ThreadingHTTPServer):
-    "Serves `files` {path: bytes} on 127.0.0.1; `faults` {path: [(word, number), ...]}"
-    daemon_threads, block_on_close = True, False
-    def __init__(self,
-        files: dict,      # {path: bytes}
-        faults: dict=None, # {path: [(word, number), ...]}
-        port: int=0,      # 0: any that is free
-        rate: float=None, # bytes a second; None: as fast as it goes
-        head: bool=True   # is HEAD allowed?
-    ):
-        self.files, self.faults, self.log = files, faults or {}, []
-        self.rate, self.head, self.on_kill = rate, head, None
-        super().__init__(('127.0.0.1', port), _FaultyHandler)
-        threading.Thread(target=self.serve_forever, args=(.02,), daemon=True).start()
-
-    @property
-    def url(self): return f'http://127.0.0.1:{self.server_address[1]}'
-
-    def count(self, path=None, method='GET'):
-        return sum(r.method == method and path in (None, r.path) for r in self.log)
-
-    def sent(self): return sum(r.sent for r in self.log)
-
-    def end(self):
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request, client): pass
-
-# %% ../../nbs/capture/16_fetch.ipynb #9849a029
-class _FaultyHandler(BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    def log_message(self, *args): pass
-    def do_HEAD(self): self.answer('HEAD')
-    def do_GET(self):
-        faults = self.server.faults.get(self.path)
-        self.answer('GET', *(faults.pop(0) if faults else ()))
-
-    def answer(self, method, word='', n=0):
-        s = self.server
-        self.method, self.word, self.n, self.close_connection = method, word, n, True
-        self.request_log = _Request(time.time(), method, self.path, self.headers.get('Range'))
-        s.log.append(self.request_log)
-        if word == 'gone' or self.path not in s.files: return self.reply(404)
-        if method == 'HEAD' and not s.head: return self.reply(405)
-        if word == 'busy': return self.reply(503, b'busy', Retry_After=str(n))
-        if word == 'status': return self.reply(n, b'no')
-        if word == 'garbage': return self.wfile.write(b'\0\1\2 nonsense\r\n\r\n')
-        body = s.files[self.path]
-        etag = '"%s"' % hashlib.sha1(body).hexdigest()
-        if word == 'flip': body = body[:n] + bytes([body[n] ^ 255]) + body[n + 1:]
-        if word == 'short': return self.reply(200, body[:n], ETag=etag)
-        if word == 'unsized': return self.reply(200, body, sized=False, ETag=etag)
-        self.reply_range(body, etag)
-
-    def reply_range(self, body, etag):
-        "The range that was asked for, or all of it"
-        word, n = self.word, self.n
-        m = re.fullmatch(r'bytes=(\d+)-(\d*)', self.headers.get('Range') or '')
-        fresh = self.headers.get('If-Range', etag) == etag or word == 'stubborn'
-        if not m or word == 'norange' or not fresh: return self.reply(200, body, ETag=etag)
-        a, b = int(m[1]), min(int(m[2] or len(body)), len(body) - 1)
-        if a >= len(body): return self.reply(416, Content_Range=f'bytes */{len(body)}')
-        if word == 'wrong': a += n
-        if word == 'part': b = min(a + n, b)
-        content = body[a:b + 1]
-        if word == 'lie': content = content[n:] + body[:n]
-        if word == 'more': content += b'x'*n
-        self.reply(206, content, ETag=etag, Content_Range=f'bytes {a}-{b}/{len(body)}')
-
-    def reply(self, status, body=b'', sized=True, **headers):
-        self.request_log.status = status
-        self.send_response(status)
-        if sized: self.send_header('Content-Length', str(len(body)))
-        for k, v in headers.items(): self.send_header(k.replace('_', '-'), v)
-        self.send_header('Connection', 'close')
-        self.end_headers()
-        if self.method == 'HEAD': return
-        broken = self.word in ('drop', 'reset', 'stall', 'drip', 'kill')
-        self.send(body[:self.n] if broken else body)
-        if broken: self.misbehave(body[self.n:])
-
-    def send(self, body, block=16384, pause=0):
-        for i in range(0, len(body), block):
-            piece = body[i:i + block]
-            self.wfile.write(piece)
-            self.request_log.sent += len(piece)
-            if self.server.rate or pause: time.sleep(pause or len(piece)/self.server.rate)
-
-    def misbehave(self, rest):
-        "What happens after `n` bytes"
-        if self.word == 'reset':
-            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b'\1\0\0\0\0\0\0\0')
-            self.connection.close()
-        if self.word == 'stall':
-            self.connection.settimeout(20)
-            self.connection.recv(1)     # until the client hangs up
-        if self.word == 'drip': self.send(rest, 1, .05)
-        if self.word == 'kill':
-            self.wfile.flush()
-            self.server.on_kill()
 
 # %% ../../nbs/capture/16_fetch.ipynb #b5cd60ba
 class DownloadError(OSError): "Something that cannot be downloaded or unpacked, and why"
