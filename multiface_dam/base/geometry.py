@@ -16,7 +16,8 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 
-from .files import FormatError, atomic_path, parse_numbers, quoted, read_bytes, read_lines
+from .files import (
+    AGAIN, FormatError, atomic_path, parse_numbers, plain_name, quoted, read_bytes, read_lines)
 
 # %% ../../nbs/base/01_geometry.ipynb #0cc8007b
 @dataclass(eq=False)
@@ -106,7 +107,7 @@ def distort(self: Camera,
     pixels,      # (...,2) pixels (x, y) of the pinhole camera, as `project` gives them
 ) -> np.ndarray: # (...,2) pixels of the photo as the lens took it
     "Where the lens shows what the pinhole camera sees here"
-    return _from_plane(self.K, _distortion(_to_plane(self.K, pixels), self.dist)[0])
+    return _from_plane(self.K, self._lens(_to_plane(self.K, pixels))[0])
 
 @patch
 def undistort(self: Camera,
@@ -117,21 +118,25 @@ def undistort(self: Camera,
     xy = goal.copy()
     with np.errstate(all='ignore'):
         for _ in range(30):
-            at, a, b, d = _distortion(xy, self.dist)
+            at, a, b, c, d = self._lens(xy)
             ex, ey = np.moveaxis(goal - at, -1, 0)
-            xy += np.stack([d*ex - b*ey, a*ey - b*ex], -1) / (a*d - b*b)[..., None]
-        at, a, b, d = _distortion(xy, self.dist)
-        found = (np.abs(goal - at).max(-1) < 1e-9) & (a*d > b*b)
+            step = np.stack([d*ex - b*ey, a*ey - c*ex], -1) / (a*d - b*c)[..., None]
+            xy += step
+            if not (np.abs(step) > 1e-14).any(): break
+        at, a, b, c, d = self._lens(xy)
+        found = (np.abs(goal - at).max(-1) < 1e-9) & (a*d > b*c) & (np.hypot(*np.moveaxis(xy, -1, 0)) < self.reach)
     return np.where(found[..., None], _from_plane(self.K, xy), np.nan)
 
 @patch(as_prop=True)
-def folds(self: Camera) -> bool:
-    "Does the lens distortion fold the image? (looked at in 33 x 33 places)"
-    h, w = self.size
-    grid = np.stack(np.meshgrid(np.linspace(0, w, 33), np.linspace(0, h, 33)), -1)
-    with np.errstate(all='ignore'):
-        _, a, b, d = _distortion(_to_plane(self.K, grid), self.dist)
-        return not (a*d > b*b).all()
+def bends(self: Camera) -> bool:
+    "Does the lens bend the picture?"
+    return bool(self.dist.any())
+
+@patch
+def _lens(self: Camera, xy):
+    "Points (...,2) of the plane z = 1 as the lens shows them, and the derivatives [[a, b], [c, d]]"
+    at, a, b, d = _distortion(xy, self.dist)
+    return at, a, b, b, d
 
 def _distortion(xy, dist):
     "Distorted points on the plane z = 1 (...,2), and their derivatives [[a, b], [b, d]]"
@@ -151,6 +156,66 @@ def _to_plane(K, pixels): return (np.asarray(pixels, np.float64) - K[:2, 2]) @ n
 
 def _from_plane(K, xy): return xy @ K[:2, :2].T + K[:2, 2]
 
+# %% ../../nbs/base/01_geometry.ipynb #6ec07fec
+@patch(as_prop=True)
+def reach(self: Camera) -> float: # on the plane z = 1; inf if it does not fold in the picture
+    "The radius up to which the lens does not fold, looked for along lines from the principal point to 128 places of the border"
+    if not self.bends: return np.inf
+    (h, w), s = self.size, np.linspace(0, 1, 33)
+    border = _to_plane(self.K, np.concatenate([np.stack(xy, -1) for xy in (
+        (w*s, 0*s), (w*s, 0*s + h), (0*s, h*s), (0*s + w, h*s))]))
+
+    def unfolded(share):    # (...,132) of the way to the border
+        _, a, b, c, d = self._lens(np.asarray(share)[..., None] * border)
+        return a*d > b*c
+
+    with np.errstate(all='ignore'):
+        steps = np.broadcast_to(np.linspace(1/128, 1, 128)[:, None], (128, len(border)))
+        good = unfolded(steps)
+        if good.all(): return np.inf
+        first = np.where(good.all(0), len(steps), good.argmin(0))
+        low, high = first/128, np.minimum(first + 1, 128)/128
+        for _ in range(40):
+            middle = (low + high)/2
+            fine = unfolded(middle)
+            low, high = np.where(fine, middle, low), np.where(fine, high, middle)
+    return float((low * np.hypot(*border.T))[~good.all(0)].min())
+
+@patch(as_prop=True)
+def folds(self: Camera) -> bool:
+    "Does the lens distortion fold the image somewhere?"
+    return bool(self.reach < np.inf)
+
+@patch
+def holds(self: Camera,
+    pixels,      # (...,2) pixels (x, y) of the pinhole camera
+) -> np.ndarray: # (...) bool
+    "Is the lens unfolded here, and between here and the principal point?"
+    return np.hypot(*np.moveaxis(_to_plane(self.K, pixels), -1, 0)) < self.reach
+
+@patch(as_prop=True)
+def folded(self: Camera) -> float: # 0 to 1
+    "Share of the picture where the lens does not hold (counted in 256 x 256 places)"
+    (h, w), s = self.size, (np.arange(256) + .5)/256
+    return float(1 - self.holds(np.stack(np.meshgrid(w*s, h*s), -1)).mean())
+
+@patch(as_prop=True)
+def lens_fails(self: Camera) -> bool:
+    "Does the lens fold within the middle half of the picture, so that its numbers cannot be meant?"
+    h, w = self.size
+    middle = [(x*w, y*h) for x in (.25, .75) for y in (.25, .75)]
+    return self.folds and not self.holds(middle).all()
+
+@patch
+def check_lens(self: Camera):
+    "Refuse a lens that fails"
+    if self.lens_fails:
+        raise ValueError(f'expected lens distortion of camera {self.name} that does not fold the middle of its image, '
+                         f'found {self._numbers()}')
+
+@patch
+def _numbers(self: Camera) -> str: return f'k1 k2 p1 p2 k3 = {self.dist.tolist()}'
+
 # %% ../../nbs/base/01_geometry.ipynb #a2762687
 _KRT_LINES = ('K', 3), ('K', 3), ('K', 3), ('distortion', 5), ('[R|t]', 4), ('[R|t]', 4), ('[R|t]', 4)
 
@@ -165,20 +230,18 @@ def read_krt(
         lineno, name = lines[k]
 
         def fail(expected, found):
-            remedy = 'the file is cut off or was edited: restore it from the release'
-            return FormatError.at(path, expected, found, remedy, lineno)
+            return FormatError.at(path, expected, found, f'the file is cut off or was edited: {AGAIN}', lineno)
 
         if len(lines) < k + 8:
             raise fail(f'7 lines after camera {quoted(name)} (K, distortion, [R|t])', f'{len(lines) - k - 1}')
-        is_path = '/' in name or '\\' in name or name in ('.', '..')
-        if len(name.split()) != 1 or is_path or name in cameras:
-            raise fail('a camera name of one word that is not taken', quoted(name))
+        if not plain_name(name) or name in cameras:
+            raise fail('a camera name of one plain word that is not taken', quoted(name))
         rows = [parse_numbers(line, n, path, i, f'{what} of camera {name}')
                 for (i, line), (what, n) in zip(lines[k + 1:k + 8], _KRT_LINES)]
         K, dist, Rt = rows[:3], rows[3], np.array(rows[4:])
         try: cameras[name] = Camera(name, K, Rt[:, :3], Rt[:, 3], dist, size)
         except ValueError as e: raise fail('a calibrated camera', str(e)) from None
-    if not cameras: raise FormatError.at(path, 'a KRT file', 'blank lines only', 'restore it from the release')
+    if not cameras: raise FormatError.at(path, 'a KRT file', 'blank lines only', AGAIN)
     return cameras
 
 # %% ../../nbs/base/01_geometry.ipynb #77a149ff
@@ -194,7 +257,7 @@ def write_krt(
         return '\n'.join([c.name, *K, line(c.dist), *Rt, '', ''])
 
     text = ''.join(map(block, cameras.values()))
-    with atomic_path(path) as tmp: tmp.write_text(text)
+    with atomic_path(path) as tmp: tmp.write_text(text, encoding='utf-8')
 
 # %% ../../nbs/base/01_geometry.ipynb #a21d0b1c
 @dataclass(eq=False)
@@ -234,60 +297,99 @@ def corner_texels(
     return np.c_[texels, np.ones(len(texels))][topology.uv_faces]
 
 # %% ../../nbs/base/01_geometry.ipynb #3ae07e36
-_OBJ_SKIP = {'vn', 'vp', 'o', 'g', 's', 'l', 'p', 'mtllib', 'usemtl'}
+_OBJ_SKIP = {
+    'vn', 'vw', 'vp', 't', 'o', 'g', 's', 'mg', 'mtllib', 'usemtl', 'maplib', 'usemap', 'bevel', 'c_interp', 'd_interp',
+    'lod', 'shadow_obj', 'trace_obj', 'ctech', 'stech', 'p', 'l', 'cstype', 'deg', 'bmat', 'step', 'curv', 'curv2',
+    'parm', 'trim', 'hole', 'scrv', 'sp', 'end', 'con'}
+_OBJ_PATCHES = {'surf', 'bzp', 'bsp', 'res', 'cdc', 'cdp'}
+_OBJ_FACE = 'a face of at least 3 corners, all v/vt or all v/vt/vn, whole numbers from 1 (or negative)'
 
 def _obj_error(path, expected, found, line=None):
     remedy = 'the file is damaged, or not a textured mesh: export it with UVs'
     return FormatError.at(path, expected, found, remedy, line)
 
+def _obj_lines(path): # yields (line number, keyword, the rest)
+    "The lines that say something, without comments; continued ones are one"
+    lines = enumerate(read_lines(path, 'an OBJ file'), 1)
+    for lineno, line in lines:
+        while line.endswith('\\') and '#' not in line and line[-2:-1].isascii():
+            line = f"{line[:-1]} {next(lines, (0, ''))[1]}"
+        key, *rest = line.split('#')[0].split(None, 1)[:2] or ['']
+        if key: yield lineno, key, ''.join(rest)
+
 def _index(word, count):
     "Corner number as written, to an index from 0"
-    if not word.lstrip('-').isdigit(): raise ValueError
+    if not (word.isascii() and word.lstrip('-').isdigit()): raise ValueError
     i = int(word)
     if i == 0 or i > 2**31 - 1 or i < -count: raise ValueError
     return i - 1 if i > 0 else count + i
 
-def _obj_corners(rest, n_verts, n_uvs, path, line, lineno):
-    "The corners of a face, (vertex, row of uvs) each"
-    corners = [c.split('/') for c in rest.split()]
-    parts = {len(c) for c in corners}
-    if len(corners) < 3 or parts not in ({2}, {3}):
-        raise _obj_error(path, 'a face of at least 3 corners, all v/vt or all v/vt/vn', quoted(line), lineno)
-    try: return [(_index(c[0], n_verts), _index(c[1], n_uvs)) for c in corners]
-    except ValueError:
-        expected = 'whole numbers from 1 (or negative) in face corners'
-        raise _obj_error(path, expected, quoted(line), lineno) from None
+def _obj_corner(word, n_verts, n_uvs):
+    "Vertex, row of uvs (-1: none) and form of a corner of a face; ValueError if it is none"
+    v, *more = word.split('/')
+    form = len(more), more[:1] == ['']
+    if form not in ((0, False), (1, False), (2, False), (2, True)): raise ValueError
+    textured = more and not form[1]
+    return _index(v, n_verts), _index(more[0], n_uvs) if textured else -1, form
+
+def _obj_corners(rest, known, n_verts, n_uvs) -> list: # of (vertex, row of uvs), None if it is no face
+    "The corners of a face; `known` keeps those that were met before"
+    words = rest.split()
+    try:
+        for w in words:
+            if w in known: continue
+            known[w] = _obj_corner(w, n_verts, n_uvs)
+        corners = [known[w] for w in words]
+    except ValueError: return None
+    finally:
+        if '-' in rest: known.clear()    # what they count back from moves on
+    same_form = len({form for _, _, form in corners}) == 1
+    return [c[:2] for c in corners] if len(corners) > 2 and same_form else None
+
+# %% ../../nbs/base/01_geometry.ipynb #b5f8ee95
+def obj_parts(
+    path,    # .obj file
+) -> tuple:  # verts (V,3) float32, uvs (N,2) float32; faces and uv_faces (F,3), the latter -1 where there is none; lines (F,)
+    "What an OBJ file says of its surface, with texture or without; with the line of each triangle"
+    verts, uvs, faces, lines, known = [], [], [], [], {}
+    for lineno, key, rest in _obj_lines(path):
+        # w, or a colour, may follow
+        if key == 'v': verts.append(parse_numbers(rest, (3, 4, 6, 7), path, lineno, 'v x y z')[:3])
+        elif key == 'vt': uvs.append(parse_numbers(rest, (2, 3), path, lineno, 'vt u v')[:2])
+        elif key in ('f', 'fo'):
+            corners = _obj_corners(rest, known, len(verts), len(uvs))
+            if corners is None: raise _obj_error(path, _OBJ_FACE, quoted(f'{key} {rest}'), lineno)
+            for a, b in zip(corners[1:], corners[2:]):
+                faces.append((corners[0], a, b))
+                lines.append(lineno)
+        elif key in _OBJ_PATCHES:
+            remedy = 'make polygons of it, and export it again'
+            raise FormatError.at(path, 'a surface of polygons', f'a free-form one: {quoted(f"{key} {rest}")}', remedy, lineno)
+        elif key not in _OBJ_SKIP:
+            raise _obj_error(path, 'an OBJ keyword (v, vt, f, ...)', quoted(f'{key} {rest}'), lineno)
+    faces = np.array(faces, np.int64).reshape(-1, 3, 2)
+    for key, n, needed in (('v', len(verts), True), ('vt', len(uvs), (faces[..., 1] >= 0).any())):
+        if needed and not n: raise _obj_error(path, f"at least one line '{key} ...'", 'none')
+    for k, (name, n) in enumerate((('vertices', len(verts)), ('texture coordinates', len(uvs)))):
+        over = np.nonzero(faces[..., k].max(1) >= n)[0] if len(faces) else ()
+        if len(over):
+            found = f'number {faces[over[0], :, k].max() + 1}'
+            raise _obj_error(path, f'corners among the {n} {name}', found, lines[over[0]])
+    verts = check_range(verts, MAX_MM, path, 'vertices')
+    uvs = check_range(np.reshape(uvs, (-1, 2)), 1e6, path, 'texture coordinates')
+    return verts, uvs, faces[..., 0], faces[..., 1], lines
 
 # %% ../../nbs/base/01_geometry.ipynb #b5f8ee96
 def read_obj(
     path,    # .obj file
 ) -> tuple:  # verts (V,3) float32, Topology
     "Vertices, triangles and texture coordinates of a Wavefront OBJ file"
-    verts, uvs, faces, uv_faces = [], [], [], []
-    where, lineno = [], 0     # the line of each triangle
-    for lineno, line in enumerate(read_lines(path, 'an OBJ file'), 1):
-        key, rest = (line.split(None, 1) + ['', ''])[:2]
-        # w, or a colour, may follow
-        if key == 'v': verts.append(parse_numbers(rest, (3, 4, 6), path, lineno, 'v x y z')[:3])
-        elif key == 'vt': uvs.append(parse_numbers(rest, (2, 3), path, lineno, 'vt u v')[:2])
-        elif key == 'f':
-            first, *others = _obj_corners(rest, len(verts), len(uvs), path, line, lineno)
-            for a, b in zip(others, others[1:]):
-                faces.append((first[0], a[0], b[0]))
-                uv_faces.append((first[1], a[1], b[1]))
-                where.append(lineno)
-        elif key and not key.startswith('#') and key not in _OBJ_SKIP:
-            raise _obj_error(path, 'an OBJ keyword (v, vt, f, ...)', quoted(line), lineno)
-    for name, n in (('v', len(verts)), ('vt', len(uvs)), ('f', len(faces))):
-        if not n: raise _obj_error(path, f"at least one line '{name} ...'", f'none in {lineno} lines')
-    for name, n, a in (('vertices', len(verts), faces), ('texture coordinates', len(uvs), uv_faces)):
-        over = np.nonzero(np.array(a).max(1) >= n)[0]
-        if len(over):
-            k = over[0]
-            raise _obj_error(path, f'corners among the {n} {name}', f'number {max(a[k]) + 1}', where[k])
-    uvs = check_range(uvs, 1e6, path, 'texture coordinates')
-    verts = check_range(verts, MAX_MM, path, 'vertices')
-    return verts, Topology(np.array(faces), uvs, np.array(uv_faces))
+    verts, uvs, faces, uv_faces, lines = obj_parts(path)
+    for name, n in (('vt', len(uvs)), ('f', len(faces))):
+        if not n: raise _obj_error(path, f"at least one line '{name} ...'", 'none')
+    bare = np.nonzero(uv_faces.min(1) < 0)[0]
+    if len(bare): raise _obj_error(path, 'corners v/vt or v/vt/vn', 'one without vt', lines[bare[0]])
+    return verts, Topology(faces, uvs, uv_faces)
 
 # %% ../../nbs/base/01_geometry.ipynb #097adc13
 MAX_MM = 1e6 # a coordinate beyond this is damage
@@ -304,7 +406,7 @@ def check_range(
     if len(bad):
         found = f'{a.reshape(-1)[bad[0]]} (number {bad[0]}, {len(bad)} in all)'
         raise FormatError.at(path, f'{what} that are finite and within ±{limit:g}', found,
-                             'the file is damaged or in another format: copy or download it again')
+                             f'the file is damaged or in another format: {AGAIN}')
     return a.astype(np.float32)
 
 # %% ../../nbs/base/01_geometry.ipynb #8da66069
@@ -321,7 +423,7 @@ def write_obj(
     lines += ['vt %.9g %.9g' % tuple(uv) for uv in topology.uvs.tolist()]
     for face, uv_face in zip((topology.faces + 1).tolist(), (topology.uv_faces + 1).tolist()):
         lines.append('f ' + ' '.join(f'{a}/{b}' for a, b in zip(face, uv_face)))
-    with atomic_path(path) as tmp: tmp.write_text('\n'.join(lines) + '\n')
+    with atomic_path(path) as tmp: tmp.write_text('\n'.join(lines) + '\n', encoding='utf-8')
 
 def _check_verts(verts):
     verts = np.asarray(verts)
@@ -340,7 +442,7 @@ def read_verts(
         expected = 'a multiple of 12 bytes'
         if n_verts is not None: expected = f'{12*n_verts} bytes ({n_verts} vertices of 3 float32)'
         raise FormatError.at(path, expected, f'{len(data)} bytes',
-                             'the file is cut off or belongs to another mesh: copy or download it again')
+                             f'the file is cut off or belongs to another mesh: {AGAIN}')
     return check_range(np.frombuffer(data, '<f4').reshape(-1, 3), MAX_MM, path, 'coordinates')
 
 def write_verts(
@@ -359,12 +461,11 @@ def read_transform(
     "The head's pose in one frame"
     lines = [(i, l) for i, l in enumerate(read_lines(path, 'a head transform', data), 1) if l.strip()]
     if len(lines) != 3:
-        raise FormatError.at(path, '3 lines of 4 numbers ([R|t], mesh to world)', f'{len(lines)} lines',
-                             'copy or download it again')
+        raise FormatError.at(path, '3 lines of 4 numbers ([R|t], mesh to world)', f'{len(lines)} lines', AGAIN)
     pose = np.array([parse_numbers(l, 4, path, i, 'a row of [R|t]') for i, l in lines])
     if not is_rotation(pose[:, :3]):
         raise FormatError.at(path, 'a rotation in the first 3 columns', f'{pose[:, :3].tolist()}',
-                             'copy or download it again', line=lines[0][0])
+                             AGAIN, line=lines[0][0])
     return pose
 
 def write_transform(
@@ -373,7 +474,7 @@ def write_transform(
 ):
     "Write a head pose, every digit kept"
     text = ''.join(' '.join(repr(x) for x in row) + '\n' for row in _check_pose(pose).tolist())
-    with atomic_path(path) as tmp: tmp.write_text(text)
+    with atomic_path(path) as tmp: tmp.write_text(text, encoding='utf-8')
 
 def _check_pose(pose):
     pose = np.asarray(pose, dtype=np.float64)
@@ -440,7 +541,7 @@ def rig_v1(
     size=(2048, 1334), # (H, W) of the images, pixels
 ) -> dict:             # {name: Camera}
     "The 38 cameras of a Multiface v1 rig around a head at the world's origin, all looking at it"
-    table = (files('multiface_dam')/'assets'/'rig_v1.csv').read_text()
+    table = (files('multiface_dam')/'assets'/'rig_v1.csv').read_text(encoding='utf-8')
 
     def camera(row):
         azimuth, elevation = np.deg2rad(float(row['azimuth_deg'])), np.deg2rad(float(row['elevation_deg']))

@@ -4,13 +4,14 @@
 
 # %% auto #0
 __all__ = ['WHITE_BALANCE', 'decode_png', 'read_png', 'write_png', 'encode_jpeg', 'decode_jpeg', 'resize_image',
-           'undistort_image', 'to_display', 'auto_exposure']
+           'undistort_image', 'lens_mask', 'to_display', 'auto_exposure']
 
 # %% ../../nbs/base/02_images.ipynb #f027fef1
 import zlib
 
 import cv2
 import numpy as np
+from fastcore.basics import patch
 
 from .files import FormatError, atomic_path, read_bytes
 from .geometry import Camera
@@ -125,24 +126,44 @@ def resize_image(
     return cv2.resize(np.ascontiguousarray(image), (w, h), interpolation=how)
 
 # %% ../../nbs/base/02_images.ipynb #5c2241ae
+@patch
+def _lens_map(self: Camera):
+    "Where the lens shows each pixel of the straight photo: columns and rows (H,W) float32, array indices"
+    (h, w), K = self.size, self.K - [[0, 0, .5], [0, 0, .5], [0, 0, 0]] # OpenCV's first pixel centre is at 0
+    x, y = cv2.initUndistortRectifyMap(K, self.dist, None, K, (w, h), cv2.CV_32FC1)
+    # OpenCV leaves the skew out on this side
+    if K[0, 1]: x += np.float32(K[0, 1] / K[1, 1]) * (y - np.float32(K[1, 2]))
+    return x, y
+
+def _places(camera):
+    "The lens's map, with -9 where it does not hold"
+    camera.check_lens()
+    x, y = camera._lens_map()
+    if camera.folds:
+        h, w = camera.size
+        out = ~camera.holds(np.stack(np.meshgrid(np.arange(w) + .5, np.arange(h) + .5), -1))
+        x[out] = y[out] = -9
+    return x, y
+
 def undistort_image(
     image,          # (H,W) or (H,W,C), as the lens took it
     camera: Camera, # of this size
 ) -> np.ndarray:    # same shape and type
-    "The photo that a pinhole camera takes with the same K; black where the lens did not look"
-    if not camera.dist.any(): return image
+    "The photo that a pinhole camera takes with the same K; black where the lens did not look, or does not hold"
+    if not camera.bends: return image
     if image.shape[:2] != camera.size:
         raise ValueError(f'expected an image of the size of camera {camera.name}, {camera.size}, '
                          f'found {image.shape[:2]}')
-    if camera.folds:
-        raise ValueError(f'expected lens distortion of camera {camera.name} that does not fold its image, '
-                         f'found k1 k2 p1 p2 k3 = {camera.dist.tolist()}')
+    return cv2.remap(image, *_places(camera), cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+
+def lens_mask(
+    camera: Camera
+) -> np.ndarray: # (H,W) bool
+    "Which pixels of the straight photo the lens shows; at the others `undistort_image` is black, or mixed with black"
     h, w = camera.size
-    K = camera.K - [[0, 0, .5], [0, 0, .5], [0, 0, 0]]     # OpenCV's first pixel centre is at 0
-    x, y = cv2.initUndistortRectifyMap(K, camera.dist, None, K, (w, h), cv2.CV_32FC1)
-    # OpenCV leaves the skew out on this side
-    if K[0, 1]: x += np.float32(K[0, 1] / K[1, 1]) * (y - np.float32(K[1, 2]))
-    return cv2.remap(image, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT, borderValue=0)
+    if not camera.bends: return np.ones((h, w), bool)
+    x, y = _places(camera)
+    return (x >= 0) & (x <= w - 1) & (y >= 0) & (y <= h - 1)
 
 # %% ../../nbs/base/02_images.ipynb #b6081d3d
 WHITE_BALANCE = (1.25, 1., 1.45)  # of raw captures, whose sensors see green best
