@@ -8,7 +8,7 @@ __all__ = ['WARP_CHANNELS', 'MIN_STEP', 'ARCHITECTURES', 'RELEASED', 'ResidualCo
            'combine', 'build_model', 'model_cost', 'load_multiface_checkpoint', 'save_multiface_checkpoint']
 
 # %% ../../nbs/model/02_architectures.ipynb #9e4b99f1
-import re, zipfile
+import copy, io, re, warnings, zipfile
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -16,10 +16,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn, Tensor
 
-from ..base.files import FormatError, atomic_path
+from ..base.files import FormatError, atomic_path, content
+from ..base.sealed import seal_zip, zip_fault
 from ..base.geometry import read_krt
 from multiface_dam.model.vae import (
-    Conv2dWN, DeepAppearanceVAE, LinearWN, ModelConfig, PARTS, Part, SLOPE, UpLayer, WeightNorm, described, kernels,
+    ColorCorrection, Conv2dWN, DeepAppearanceVAE, LinearWN, ModelConfig, PARTS, Part, SLOPE, UpLayer, WeightNorm, described, kernels,
     through)
 
 # %% ../../nbs/model/02_architectures.ipynb #0331a675
@@ -333,10 +334,16 @@ def infer_config(
 # what a checkpoint's tensors may be
 FLOATS = (torch.float32, torch.float64, torch.float16, torch.bfloat16)
 
-def _is_compressed(path: Path) -> bool:
-    "Is it a zip archive with compressed members?"
-    if not zipfile.is_zipfile(path): return False
-    return any(i.compress_type != zipfile.ZIP_STORED for i in zipfile.ZipFile(path).infolist())
+def _archive_fault(path, data: bytes) -> str:
+    "What is wrong with the file as an archive; a warning where it is none and nothing can tell"
+    if data[:2] != b'PK':
+        warnings.warn(f'{path}: in the old format of torch, which has no checksums. Names, shapes and finite numbers are '
+                      'checked; a number that changed since it was written cannot be noticed')
+        return ''
+    if fault := zip_fault(data): return f'an archive with damage: {fault}; copy or download it again'
+    members = zipfile.ZipFile(io.BytesIO(data)).infolist()
+    compressed = any(m.compress_type != zipfile.ZIP_STORED for m in members)
+    return 'a compressed archive, which torch never writes' if compressed else ''
 
 def _tensor_fault(t: Tensor, name: str) -> str | None:
     "What is wrong with a checkpoint's tensor"
@@ -358,10 +365,9 @@ def read_release_state(
     def refuse(found):
         return FormatError(
             f'{path}: expected a checkpoint of the Multiface release (names → tensors), found {found}')
-    try:
-        if _is_compressed(path): raise refuse('a compressed archive, which torch never writes')
-        state = torch.load(path, map_location='cpu', weights_only=True)
-    except FormatError: raise
+    data = content(path, 'a checkpoint of the Multiface release')
+    if fault := _archive_fault(path, data): raise refuse(fault)
+    try: state = torch.load(io.BytesIO(data), map_location='cpu', weights_only=True)
     except Exception as e:
         raise refuse(f'something that torch refuses to load safely ({type(e).__name__}); it is damaged, '
                      'or from elsewhere') from e
@@ -412,8 +418,7 @@ def first_cameras(
     path,           # of the checkpoint
 ) -> tuple:         # n names
     "The names that the positions of a released checkpoint stand for"
-    if isinstance(cameras, (str, Path)): cameras = read_krt(cameras)
-    names = tuple(cameras)
+    names = camera_names(cameras)
     if len(names) < n:
         raise ValueError(f'{path}: the checkpoint has colours of {n} cameras, but only {len(names)} are '
                          'named; give the KRT file of its own capture')
@@ -436,11 +441,32 @@ def check_tensors(
     if faults: raise FormatError(f"{path}: not a released model: it {'; '.join(faults)}")
 
 # %% ../../nbs/model/02_architectures.ipynb #332f7543
+def in_camera_order(
+    model: DeepAppearanceVAE,
+    cameras,    # names in their new order; those that the model lacks get scale 1 and bias 0
+) -> DeepAppearanceVAE:    # a copy
+    "The same model, its cameras in another order: each keeps its colours"
+    names = tuple(cameras)
+    color = ColorCorrection(names).to(model.color.weight)
+    color.load_state_dict(model.color.state_dict(), strict=False)    # row by row, by name
+    other = copy.copy(model)
+    other._modules = dict(model._modules, color=color)
+    other.config = replace(model.config, cameras=names)
+    return copy.deepcopy(other)
+
+def camera_names(
+    cameras,        # names, what `read_krt` gave, or a KRT file
+) -> tuple:
+    "Names of cameras in their order"
+    return tuple(read_krt(cameras) if isinstance(cameras, (str, Path)) else cameras)
+
+# %% ../../nbs/model/02_architectures.ipynb #fbdd342a
 def save_multiface_checkpoint(
     path,                       # to write
     model: DeepAppearanceVAE,   # of an architecture and a size that the release knows
+    cameras=None,               # the capture's, in the KRT file's order: names, what `read_krt` gave, or the file
 ):
-    "A checkpoint that the release's code loads, cameras as in `model.cameras`; else a `ValueError`"
+    "A checkpoint that the release's code loads and reads colours from by the order of the KRT file; else a `ValueError`"
     c = model.config
     sizeless = replace(c, tex_size=1024, n_verts=7306, n_latent=256, cameras=())
     if sizeless not in map(architecture, RELEASED) or c.tex_size not in (512, 1024):
@@ -448,6 +474,29 @@ def save_multiface_checkpoint(
             f"the release knows {', '.join(RELEASED)} with textures of 512 or 1024 texels, not {c}")
     if len(c.cameras) < 1: raise ValueError('the release needs at least one camera, the anchor')
     state = {}
-    for k, v in release_state(model).items():
+    for k, v in release_state(in_camera_order(model, release_order(model, cameras))).items():
         state[f'module.{k}'] = v.detach().cpu().clone(memory_format=torch.contiguous_format)
-    with atomic_path(path) as tmp: torch.save(state, tmp)
+    with atomic_path(path) as tmp:
+        torch.save(state, tmp)
+        seal_zip(tmp)
+
+# %% ../../nbs/model/02_architectures.ipynb #877574a1
+def release_order(
+    model: DeepAppearanceVAE,
+    cameras,    # as `save_multiface_checkpoint` takes them
+) -> tuple:     # names
+    "The cameras that a checkpoint for the release has, in its order"
+    if cameras is None:
+        raise ValueError(
+            'the release reads colours in the order of the KRT file: say that order in the argument `cameras` (names, what '
+            '`read_krt` gave, the file; of a run: `run.capture.cameras`)')
+    names = camera_names(cameras)
+    if lacking := [c for c in model.cameras if c not in names]:
+        raise ValueError(f'cameras: expected the cameras of the capture that the model was trained on, found none named '
+                         f'{", ".join(lacking[:4])}{", ..." if len(lacking) > 4 else ""}')
+    first = names[:len(model.cameras)]
+    if set(first) == set(model.cameras): return first
+    new = [c for c in names if c not in model.cameras]
+    warnings.warn(f'the model has no colours of {len(new)} of {len(names)} cameras ({", ".join(new[:4])}'
+                  f'{", ..." if len(new) > 4 else ""}): they are written with scale 1 and bias 0')
+    return names

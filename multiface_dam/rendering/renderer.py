@@ -15,19 +15,13 @@ from importlib.util import find_spec
 from math import cos, radians
 from typing import Callable
 
-import numba
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 
 from ..base.geometry import Topology, corner_texels
-
-# %% ../../nbs/rendering/00_renderer.ipynb #779e2ca9
-def _jit(f: Callable) -> Callable:
-    "Compile `f` at its first call, free of the GIL, and cached on disk where there is a place to write."
-    try: return numba.njit(nogil=True, error_model='numpy', cache=True)(f)
-    except RuntimeError: return numba.njit(nogil=True, error_model='numpy')(f)
+from ..base.kernels import compiled
 
 # %% ../../nbs/rendering/00_renderer.ipynb #b8454035
 @lru_cache(maxsize=None)
@@ -56,7 +50,7 @@ def _project(
 # %% ../../nbs/rendering/00_renderer.ipynb #cc0ca95b
 _CHUNK = 2048  # triangles of one task
 
-@_jit
+@compiled
 def _set_up(start, step, n_tasks, p, faces, height, width, edges, inv_det, box):
     "Edges a, b, c, 1/a (B,F,3,4), 1/D (B,F), and pixels x0, x1, y0, y1 (B,F,4) of each triangle; empty = not drawn."
     n_faces = len(faces)
@@ -105,7 +99,7 @@ def _triangles(
     return edges, inv_det, box
 
 # %% ../../nbs/rendering/00_renderer.ipynb #3d7bcedf
-@_jit
+@compiled
 def _span(e, y, x0, x1):
     "The pixels [first, last) of row `y` inside the triangle with edges `e`, within [x0, x1)."
     first, last = float(x0), float(x1)
@@ -119,7 +113,7 @@ def _span(e, y, x0, x1):
 # %% ../../nbs/rendering/00_renderer.ipynb #2ebf58be
 _BAND = 32  # image rows of one task
 
-@_jit
+@compiled
 def _visible(start, step, n_tasks, edges, inv_det, box, tri):
     "The nearest triangle of each pixel into `tri` (B,H,W), -1 where there is none; one task is one band of rows."
     height, width = tri.shape[1:]
@@ -148,7 +142,7 @@ def _visible(start, step, n_tasks, edges, inv_det, box, tri):
                     tri_row[x] = this if nearer else tri_row[x]
 
 # %% ../../nbs/rendering/00_renderer.ipynb #42273088
-@_jit
+@compiled
 def _weights(e, x, y):
     "The three edge functions at the centre of pixel (y, x), and 1 / their sum."
     x, y = x + .5, y + .5
@@ -158,7 +152,7 @@ def _weights(e, x, y):
     return a0, a1, a2, 1 / (a0 + a1 + a2)
 
 # %% ../../nbs/rendering/00_renderer.ipynb #1f199e8d
-@_jit
+@compiled
 def _barycentrics(start, step, n_tasks, edges, tri, bary):
     "Perspective-correct barycentrics (B,H,W,3), 0 where empty; one task is one row."
     height, width = tri.shape[1:]
@@ -172,13 +166,13 @@ def _barycentrics(start, step, n_tasks, edges, tri, bary):
                 out[0], out[1], out[2] = a0 * r, a1 * r, a2 * r
 
 # %% ../../nbs/rendering/00_renderer.ipynb #a37fae71
-@_jit
+@compiled
 def _plus(total, g, x, y):
     "`total` + g q, as a tuple: it stays in registers."
     return total[0] + g * (x + .5), total[1] + g * (y + .5), total[2] + g
 
 # %% ../../nbs/rendering/00_renderer.ipynb #b1f3d039
-@_jit
+@compiled
 def _barycentrics_backward(start, step, n_tasks, edges, box, tri, grad, grad_edges):
     "Gradient to the edges (B,F,3,3) of that to the barycentrics (B,H,W,3); one task is some triangles."
     n_faces = edges.shape[1]
@@ -201,7 +195,7 @@ def _barycentrics_backward(start, step, n_tasks, edges, box, tri, grad, grad_edg
             for k in range(3): ge[0, k], ge[1, k], ge[2, k] = g0[k], g1[k], g2[k]
 
 # %% ../../nbs/rendering/00_renderer.ipynb #4a973d44
-@_jit
+@compiled
 def _edges_backward(start, step, n_tasks, p, faces, inv_det, grad_edges, grad_p):
     "Gradient to the projected vertices (B,V,3) of that to the edges; one task is one item."
     for b in range(start, n_tasks, step):
@@ -272,7 +266,7 @@ class _Rasterize(torch.autograd.Function):
         return *s.vertex_gradients(*ctx.saved_tensors, grad_edges), None, None
 
 # %% ../../nbs/rendering/00_renderer.ipynb #7cd91417
-@_jit
+@compiled
 def _multiply(start, step, n_tasks, a, b, out):
     "out[i, f] = a[f] @ b[i, f], 3 x 3 matrices for items i and triangles f; one task is some triangles."
     chunks = (len(a) + _CHUNK - 1) // _CHUNK
@@ -291,7 +285,7 @@ def _times(a: np.ndarray, b: np.ndarray) -> np.ndarray: # (B,F,3,3)
     return out
 
 # %% ../../nbs/rendering/00_renderer.ipynb #38668e12
-@_jit
+@compiled
 def _texel(x, y, cols, rows):
     """Where to look up (x, y): column and row of the lower left of four texels, weights of the right and the upper
     ones, and whether x and y are clamped."""
@@ -301,14 +295,14 @@ def _texel(x, y, cols, rows):
     return i, j, np.float32(xc - i), np.float32(yc - j), x != xc, y != yc
 
 # %% ../../nbs/rendering/00_renderer.ipynb #cf991ed1
-@_jit
+@compiled
 def _on_row(g, y):
     "The three linear functions `g` (3,3) of (x, y, 1) on row `y`, at x = 0."
     y = y + .5
     return g[0, 1] * y + g[0, 2], g[1, 1] * y + g[1, 2], g[2, 1] * y + g[2, 2]
 
 # %% ../../nbs/rendering/00_renderer.ipynb #3374baf5
-@_jit
+@compiled
 def _shade(start, step, n_tasks, planes, tex, cols, tri, image, mask):
     """Texture (B,C,T*T) at each pixel into `image` (B,C,H,W), coverage into `mask` (B,1,H,W); one task is one band
     of rows."""
@@ -345,7 +339,7 @@ def _shade(start, step, n_tasks, planes, tex, cols, tri, image, mask):
                     out[x] = lower + (upper - lower) * up[x] if covered[x] else 0
 
 # %% ../../nbs/rendering/00_renderer.ipynb #edcc2da4
-@_jit
+@compiled
 def _add_to_texels(target, grad, y, c, n, px, at, left, right):
     "Add n halves, of channels c to c + 3 of the gradients (C,H,W) on row `y`, to `target` (T*T,4)."
     end, next_col = len(grad) - 1, np.uintp(1)
@@ -364,7 +358,7 @@ def _add_to_texels(target, grad, y, c, n, px, at, left, right):
         target[i, 2] += g2 * to_right
         target[i, 3] += g3 * to_right
 
-@_jit
+@compiled
 def _add_slopes(wx, wy, source, cols, grad, n, px, at, right, up):
     "Add the texture's slopes in x and y times the gradient, in one channel, of n pixels of a row."
     next_col, next_row = np.uintp(1), np.uintp(cols)
@@ -378,7 +372,7 @@ def _add_slopes(wx, wy, source, cols, grad, n, px, at, right, up):
 # %% ../../nbs/rendering/00_renderer.ipynb #11c9bbdc
 _TEXEL_ROWS = 64  # texture rows of one task of the backward pass
 
-@_jit
+@compiled
 def _shade_backward(start, step, n_tasks, edges, planes, box, corners, tex, cols, tri, grad, to_tex, to_planes,
                     grad_tex, grad_planes):
     """Gradients to texture (B,C/4,T*T,4) and planes of that to the image; a task owns texture rows and the triangles
@@ -706,7 +700,7 @@ def _texel_map(topology: Topology, size: int) -> tuple[np.ndarray, np.ndarray]: 
     return tri[0].numpy(), bary[0].numpy()
 
 # %% ../../nbs/rendering/00_renderer.ipynb #2ccc057a
-@_jit
+@compiled
 def _shows_surface(edges, inv_det, tri, b, f, x, y, w, i, j, right, down, limit):
     "Do the four pixels from (i, j) on, which a bilinear lookup at (x, y) reads, show `f`, or a triangle at depth `w`?"
     for k in range(4):
@@ -721,7 +715,7 @@ def _shows_surface(edges, inv_det, tri, b, f, x, y, w, i, j, right, down, limit)
         if not abs(inv_w * w - 1) <= limit * inv_w: return False
     return True
 
-@_jit
+@compiled
 def _unwrap(start, step, n_tasks, photo, verts, faces, M, center, edges, inv_det, tri, texel_tri, texel_bary,
             tolerance, min_cos, tex, visible):
     "Photo (B,C,H,W) into `tex` (B,C,T,T) and `visible` (B,1,T,T); one task is one texture row."
