@@ -15,10 +15,11 @@ import torch
 from fastcore.basics import patch
 from PIL import Image, features
 from ..base.files import (
-    FormatError, MissingFileError, atomic_path, parse_numbers, read_bytes, read_lines)
+    AGAIN, FormatError, MissingFileError, parse_numbers, read_bytes, read_lines)
 from ..base.geometry import (
     MAX_MM, Camera, check_range, projection_matrix, read_obj, read_transform)
-from ..base.images import read_png
+from ..base.images import lens_mask, read_png
+from ..base.sealed import read_npz, write_npz
 from ..rendering.renderer import unwrap_texture
 from .findings import Finding, fault_kind
 from .listing import cache_files
@@ -84,7 +85,7 @@ def read_frame_table(
         if not row: continue
         segment, frame = (row[k].strip() if k < len(row) else '' for k in at)
         named = segment and not {*segment} & {'/', '\\'} and not segment.startswith('.')
-        if not named or not frame.isdigit() or len(frame) > 9:
+        if not named or not (segment + frame).isascii() or not frame.isdigit() or len(frame) > 9:
             raise FormatError.at(path, "a segment's name and a frame's number", repr(','.join(row)[:60]),
                                  'correct the line or download the file again', line=i)
         frames[segment, f'{int(frame):06d}'] = None
@@ -201,8 +202,8 @@ def _open_avif(data, path, what, size=None):
     return image
 
 # %% ../../nbs/capture/07_ava256.ipynb #72c3828e
-_PLY_FORMATS = dict(ascii='ascii', binary_little_endian='<', binary_big_endian='>')
-_PLY_TYPES = dict(
+PLY_FORMATS = dict(ascii='ascii', binary_little_endian='<', binary_big_endian='>')
+PLY_TYPES = dict(
     char='i1', int8='i1', uchar='u1', uint8='u1', short='i2', int16='i2', ushort='u2', uint16='u2',
     int='i4', int32='i4', uint='u4', uint32='u4', float='f4', float32='f4', double='f8', float64='f8')
 
@@ -214,7 +215,7 @@ def read_ply_verts(
     "Vertices of a PLY file, ASCII or binary"
     def fail(expected, found, line=None):
         return FormatError.at(
-            path, expected, found, 'the file is damaged, or not a mesh: restore it', line=line)
+            path, expected, found, f'the file is damaged, or not a mesh: {AGAIN}', line=line)
 
     kind, count, fields, body, lines = _ply_header(data, fail)
     names = [n for n, _ in fields]
@@ -247,12 +248,12 @@ def _ply_header(data, fail) -> tuple: # format, vertices, [(name, type)], where 
     for i, line in enumerate(lines[1:], 2):
         key, *words = line.split() or ['']
         try:
-            if key == 'format': kind = _PLY_FORMATS[words[0]]
+            if key == 'format': kind = PLY_FORMATS[words[0]]
             elif key == 'element':
                 mine = count is None
                 if mine and words[0] != 'vertex': raise ValueError
                 if mine: count = int(words[1])
-            elif key == 'property' and mine: fields.append((words[1], _PLY_TYPES[words[0]]))
+            elif key == 'property' and mine: fields.append((words[1], PLY_TYPES[words[0]]))
             elif key not in ('comment', 'obj_info', 'property', ''): raise ValueError
         except (ValueError, KeyError, IndexError):
             raise fail("a header of PLY whose first element is 'vertex', with numbers",
@@ -404,7 +405,7 @@ def _index(self: Ava256Capture, cache) -> np.ndarray: # (frames, archives) of ME
     self.damaged = [str(self.root/archives[i][0]) for i in self.unreadable]
     for file in files if not self.damaged else ():
         try:
-            with atomic_path(file) as t, open(t, 'wb') as f: np.savez_compressed(f, key=key, members=members)
+            write_npz(file, key=key, members=members)
             break
         except OSError: pass
     return members[of]
@@ -425,9 +426,9 @@ def _listed(path, numbers, suffix) -> tuple: # (n,) of MEMBER, FormatError or No
 def _kept_members(file, key, shape):
     "The index in a cache file; None if it is not there, damaged, or of other archives"
     try:
-        with np.load(file) as z:
-            members = z['members'] if str(z['key']) == key else np.empty(0)
-    except (OSError, ValueError, KeyError, EOFError, NotImplementedError, zipfile.BadZipFile, zlib.error): return None
+        z = read_npz(file, 'a list of archives')
+        members = z['members'] if str(z['key']) == key else np.empty(0)
+    except (FormatError, KeyError): return None
     return members if members.shape == shape and members.dtype == MEMBER else None
 
 # %% ../../nbs/capture/07_ava256.ipynb #f628bd11
@@ -466,12 +467,14 @@ def read_texture(self: Ava256Capture, segment, camera, frame) -> np.ndarray: # (
     if camera == 'average':
         data, path = self._read(2, segment, frame, 'a texture'), self.texture_path(segment, camera, frame)
         return decode_avif(data, path, (self.tex_size,)*2, 'a texture')[::-1]
-    photo, verts = self.read_photo(segment, camera, frame), self.read_verts(segment, frame)
+    photo = np.dstack([self.read_photo(segment, camera, frame), lens_mask(self.cameras[camera])])
+    verts = self.read_verts(segment, frame)
     M = projection_matrix(self.cameras[camera], self.read_head_pose(segment, frame))
     photo, verts, M = (torch.as_tensor(x)[None] for x in (photo, verts, M))
     tex, seen = unwrap_texture(photo.permute(0, 3, 1, 2).float(), verts, self.topology, M, self.tex_size)
-    tex = np.rint(tex[0].permute(1, 2, 0).numpy())
-    shown = seen[0, 0].numpy() * tex.any(-1)
+    *tex, whole = tex[0].numpy()
+    tex = np.rint(np.stack(tex, -1))
+    shown = seen[0, 0].numpy() * tex.any(-1) * (whole > .999)
     return (np.maximum(tex, 1) * shown[..., None]).astype(np.uint8) # what was seen is at least 1
 
 @patch
@@ -515,6 +518,8 @@ class _Members(CheckedFiles):
     whats, texels, calibration = ('mesh', 'pose', 'average', 'photo'), 'average', _CALIBRATION
     columns = dict(pose=0, mesh=1, average=2, photo=3)
 
+    marks = 'member'
+
     def __init__(self, capture):
         super().__init__(capture)
         self.archives = capture._archives()
@@ -532,6 +537,10 @@ class _Members(CheckedFiles):
         "What changes when the file does"
         column, m = self.member(what, row, cam)
         return self.written[column], int(m['crc'])
+
+    def mark(self, what, row, cam) -> str:
+        "Checksum of a file in its archive"
+        return f'{self.stamp(what, row, cam)[1]:x}'
 
     def size(self, what, row, cam, stamp) -> int:
         "Bytes in the archive"

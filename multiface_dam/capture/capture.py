@@ -20,14 +20,15 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from ..base.files import (
-    FormatError, MissingFileError, atomic_path, parse_numbers, read_bytes, read_lines)
+    FormatError, MissingFileError, atomic_path, parse_numbers, plain_name, read_bytes, read_lines)
 from ..base.geometry import (
     Camera, Topology, projection_matrix, read_krt, read_obj, read_transform, read_verts, write_obj,
     write_transform, write_verts)
-from ..base.images import png_size, read_png, resize_image, undistort_image, write_png
+from ..base.images import lens_mask, png_size, read_png, resize_image, undistort_image, write_png
+from ..base.sealed import Manifest
 from ..rendering.renderer import unwrap_texture
 from .findings import KINDS, SEVERITIES, CheckReport, read_report
-from .listing import DirectoryIndex
+from .listing import DirectoryIndex, natural_key
 from .checkable import CheckedFiles
 
 # %% ../../nbs/capture/00_capture.ipynb #a1c0de14
@@ -115,7 +116,7 @@ def read_frame_list(
     frames = {}
     for i, line in enumerate(read_lines(path, 'a frame list'), 1):
         words = line.split()
-        if words and (len(words) != 2 or '/' in line or '\\' in line or words[0].startswith('.')):
+        if words and not (len(words) == 2 and all(map(plain_name, words))):
             raise FormatError.at(path, "'SEGMENT FRAME'", repr(line[:60]),
                                  'correct the line or restore the file', line=i)
         if words: frames[tuple(words)] = None
@@ -130,7 +131,7 @@ def write_frame_list(
 ):
     "Write frame_list.txt"
     with atomic_path(Path(root) / 'frame_list.txt') as tmp:
-        tmp.write_text(''.join(f'{s} {f}\n' for s, f in frames))
+        tmp.write_text(''.join(f'{s} {f}\n' for s, f in frames), encoding='utf-8')
 
 # %% ../../nbs/capture/00_capture.ipynb #a1c0de01
 @dataclass(frozen=True)
@@ -267,6 +268,18 @@ class Capture(CaptureFiles):
         cameras = [(n, c.R.tolist(), c.t.tolist()) for n, c in self.cameras.items()]
         return hashlib.sha256(json.dumps([self.frame_list, cameras]).encode()).hexdigest()[:16]
 
+    def lens(self,
+        camera: str  # its name
+    ) -> np.ndarray: # (5,); None: unknown
+        "Distortion of the lens that a camera's photos were taken through, straightened since or not"
+        return self.cameras[camera].dist
+
+    def altered(self,
+        what: str # 'average', 'texture' or 'photo'
+    ) -> str:
+        "What its images lost when the capture was made of another one; '': nothing"
+        return ''
+
     @property
     def topology(self) -> Topology:
         "Triangles and texture coordinates"
@@ -354,7 +367,7 @@ def _read_index(self: Capture, index):
             f'{self.root}: expected frame_list.txt or meshes in tracked_mesh, found neither; '
             'is this the folder of a capture?')
     self.segments = list(dict.fromkeys(s for s, _ in self.frame_list))
-    self.unlisted_frames = sorted(set(on_disk) - set(self.frame_list))
+    self.unlisted_frames = sorted(set(on_disk) - set(self.frame_list), key=natural_key)
     self._mark_files(index, meshes)
     index.save()
 
@@ -502,7 +515,8 @@ def holes(self: Capture) -> dict: # {what: list}, only what there is any of
 
     def inside(c): return 0 < c.K[0, 2] < c.size[1] and 0 < c.K[1, 2] < c.size[0]
     aside = [n for n, c in self.cameras.items() if not inside(c)]
-    folding = [n for n, c in self.cameras.items() if c.dist.any() and c.folds]
+    folding = [n for n, c in self.cameras.items() if c.lens_fails]
+    cornered = [f'{n} ({c.folded:.1%})' for n, c in self.cameras.items() if c.folds and not c.lens_fails]
 
     found = {
         'files': self.absent_files(),
@@ -520,6 +534,7 @@ def holes(self: Capture) -> dict: # {what: list}, only what there is any of
         'frames that frame_list.txt lacks': self.unlisted_frames,
         'cameras with a principal point outside their photos': aside,
         'cameras whose lens distortion would fold their photos': folding,
+        'cameras whose photos are black where their lens does not hold': cornered,
         'damaged files': self.damaged}
     return {k: v for k, v in found.items() if v}
 
@@ -628,12 +643,14 @@ def _unwrap_photo(
     verts: torch.Tensor, # (1,V,3) mm
     topology: Topology,
     M: np.ndarray,      # (3,4) mesh to pixels
-    tex_size: int       # T
+    tex_size: int,      # T
+    shown: np.ndarray   # (H,W) bool: where the photo shows something
 ) -> tuple:             # (T,T,3) uint8, row 0 = v 0, 0 = unseen; seen (T,T) bool
     "The texture that a photo shows"
-    image = torch.as_tensor(photo).permute(2, 0, 1)[None].float()
+    image = torch.as_tensor(np.dstack([photo, shown])).permute(2, 0, 1)[None].float()
     tex, seen = unwrap_texture(image, verts, topology, torch.as_tensor(M)[None], tex_size)
-    tex, seen = np.rint(tex[0].permute(1, 2, 0).numpy()), seen[0, 0].numpy() > 0
+    tex, seen = tex[0].permute(1, 2, 0).numpy(), seen[0, 0].numpy() > 0
+    tex, seen = np.rint(tex[..., :3]), seen & (tex[..., 3] > .999) # nothing mixed with black
     return np.maximum(tex, 1).astype(np.uint8) * seen[..., None], seen # a texel that was seen is never 0
 
 def unwrap_frame(
@@ -641,16 +658,18 @@ def unwrap_frame(
     verts: np.ndarray,  # (V,3) mm, in the head's frame
     head_pose,          # (3,4) mesh to world, mm
     topology: Topology, # counter-clockwise seen from outside
-    cameras: dict,      # {name: Camera} that took a photo
-    photo: Callable,    # of a camera's name: its photo (H,W,3) uint8; called in `pool`'s threads
+    cameras: dict,      # {name: Camera} that took a photo; what its lens does not show is unseen
+    photo: Callable,    # of a camera's name: its straight photo (H,W,3) uint8; called in `pool`'s threads
     tex_size: int,      # T
     pool,               # executor: one camera per thread
+    trusted: Callable=None # of a camera's name and its photo: (H,W) bool, the pixels that may be used; None: all
 ) -> dict:              # {camera: texels that it saw}
     "Write the textures that photos show, and last their average, which says that the frame is complete"
     verts = torch.as_tensor(verts)[None]
     def one(name):
-        M = projection_matrix(cameras[name], head_pose)
-        tex, seen = _unwrap_photo(photo(name), verts, topology, M, tex_size)
+        M, image, shown = projection_matrix(cameras[name], head_pose), photo(name), lens_mask(cameras[name])
+        if trusted: shown = shown & trusted(name, image)
+        tex, seen = _unwrap_photo(image, verts, topology, M, tex_size, shown)
         write_texture(dest, segment, name, frame, tex)
         return tex, seen
 
@@ -691,9 +710,11 @@ def write_statistics(
     root = Path(root)
     write_verts(root/'vert_mean.bin', stats.vert_mean)
     for k in ('tex_var', 'vert_var'):
-        with atomic_path(root/f'{k}.txt') as tmp: tmp.write_text(f'{float(getattr(stats, k))!r}\n')
+        with atomic_path(root/f'{k}.txt') as tmp: tmp.write_text(f'{float(getattr(stats, k))!r}\n', encoding='utf-8')
     top_down = np.ascontiguousarray(np.moveaxis(stats.tex_mean, 0, -1)[::-1])
     write_png(root/'tex_mean.png', top_down.round().astype(np.uint8))
+    listed = Manifest(root)
+    if listed.files: listed.note(n for n in STATISTICS if n in listed.files)
 
 # %% ../../nbs/capture/00_capture.ipynb #5595b2fe
 def read_variance(
@@ -792,3 +813,19 @@ def compute_statistics(
     capture.__dict__.pop('statistics', None)
     capture.statistics = read_statistics(capture) if write else stats
     return stats
+
+# %% ../../nbs/capture/00_capture.ipynb #78ded0d7
+def check_outside(
+    path,  # folder of something that is made
+    other, # folder that it must not be in
+):
+    "Raises `ValueError` where a folder is another one, or lies in it"
+    a, b = Path(path).resolve(), Path(other).resolve()
+    if a == b or b in a.parents:
+        raise ValueError(f'{path}: {"is" if a == b else "lies in"} {other}; a capture and what is made of it need folders apart '
+                         'from each other: choose another (what is there already can be moved)')
+
+def is_capture(path) -> bool:
+    "Is there a capture in a folder, of any layout that is registered?"
+    path = Path(path)
+    return path.is_dir() and any(layout.found(path) for layout in LAYOUTS.values())

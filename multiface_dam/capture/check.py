@@ -6,18 +6,19 @@
 __all__ = ['check_capture', 'dam_check']
 
 # %% ../../nbs/capture/10_check.ipynb #f220c10e
-import itertools, json, os, time, zipfile, zlib
+import itertools, json, os, time
 from collections import Counter, deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
-from fastcore.script import Param, call_parse, store_true
-from tqdm import tqdm
-from ..base.files import FormatError, atomic_path, load_plugin, plain_errors
+from fastcore.script import Param, store_true
+from ..base.commands import console_command, progress_bar
+from ..base.files import AGAIN, FormatError, atomic_path, load_plugin, own_remedy, plain_errors
+from ..base.sealed import read_npz, write_npz
 from .findings import (
-    DAMAGED, HOLE, KINDS, OK, SEVERITIES, SUSPICIOUS, CheckReport, Finding, fault_kind)
+    DAMAGED, HOLE, KINDS, OK, SEVERITIES, SUSPICIOUS, CheckReport, Finding, fault_kind, remedy_of)
 from .checkable import LABELS, WHATS, spread_rows
 from .capture import Capture
 
@@ -71,9 +72,7 @@ def _one_colour(photo):
 # %% ../../nbs/capture/10_check.ipynb #03fc109e
 _VERSION = 1            # of the journal's file
 _EVERY, _SHARE = 15, 20 # seconds between savings, and times what saving takes
-_DAMAGE = (
-    OSError, EOFError, ValueError, KeyError, TypeError, IndexError, AttributeError, NotImplementedError,
-    zipfile.BadZipFile, MemoryError, zlib.error)
+_DAMAGE = ValueError, KeyError, TypeError, IndexError, AttributeError, MemoryError    # of what another version wrote
 _OF_FILES = dict(time=np.int64, size=np.int64, crc=np.uint32, level=np.uint8, summed=np.uint8)
 
 class _Journal:
@@ -82,7 +81,7 @@ class _Journal:
         self.path, self.basis, self.files, self.faults = Path(path), basis, files, {}
         n, m, g = len(files.c.frame_list), len(files.names), len(_grid(files.c.tex_size))
         self.a = dict(
-            box=np.zeros((n, 2, 3)), far=np.zeros(n), pose=np.zeros((n, 3, 4)),
+            box=np.zeros((n, 2, 3)), far=np.zeros(n), most=np.zeros(n), pose=np.zeros((n, 3, 4)),
             vert_n=np.zeros((), np.int64))
         for k in ('usual', 'vert_mean', 'vert_spread'): self.a[k] = np.zeros((n_verts, 3))
         for k in ('n', 'total', 'squares'): self.a[f'tex_{k}'] = np.zeros((g, g, 3), np.int64)
@@ -94,8 +93,8 @@ class _Journal:
     def load(self) -> bool:
         "Go on from the file, if it is there, whole, and about this very capture"
         try:
-            with np.load(self.path, allow_pickle=False) as z:
-                about, a = json.loads(bytes(z['about'])), {k: z[k] for k in self.a}
+            z = read_npz(self.path, 'what is known of a capture')
+            about, a = json.loads(bytes(z['about'])), {k: z[k] for k in self.a}
             if about['version'] != _VERSION or about['basis'] != self.basis: return False
             if any((a[k].shape, a[k].dtype) != (v.shape, v.dtype) for k, v in self.a.items()): return False
             faults = {(w, r, c): (k, e, f) for w, r, c, k, e, f in about['faults']}
@@ -112,8 +111,7 @@ class _Journal:
         began = time.monotonic()
         faults = [[*at, *f] for at, f in self.faults.items() if self.a[f'{at[0]}_level'][at[1:]]]
         about = json.dumps(dict(version=_VERSION, basis=self.basis, faults=faults)).encode()
-        with atomic_path(self.path) as tmp:
-            np.savez_compressed(tmp, about=np.frombuffer(about, np.uint8), **self.a)
+        write_npz(self.path, about=np.frombuffer(about, np.uint8), **self.a)
         self.saved = time.monotonic()
         self.took = self.saved - began
 
@@ -129,7 +127,8 @@ class _Journal:
         if what == 'pose' and x is not None: a['pose'][row] = x
         if what == 'mesh' and x is not None and len(a['usual']):
             a['box'][row] = x.min(0), x.max(0)
-            a['far'][row] = np.linalg.norm(x - a['usual'], axis=1).max()
+            away = np.linalg.norm(x - a['usual'], axis=1)
+            a['far'][row], a['most'][row] = away.max(), np.median(away)
         counts = what in ('mesh', self.files.texels) and self.files.c.usable[row]
         if counts and x is not None and not a[f'{what}_summed'][at]:
             self.add(what, x)
@@ -170,7 +169,7 @@ def refresh(self: _Journal, pool, progress):
     "Forget the files that changed or are gone; sums that hold too many of these begin anew"
     present, levels = self.files.c.present(), {w: self.a[f'{w}_level'] for w in self.files.whats}
     known = sum(int((level > 0).sum()) for level in levels.values())
-    with tqdm(desc='unchanged?', total=known, unit=' files', disable=not progress, leave=False) as bar:
+    with progress_bar(desc='unchanged?', total=known, unit=' files', disable=not progress, leave=False) as bar:
         for w, level in levels.items():
             for at in np.argwhere((level > 0) & ~present[w]).tolist(): self.forget(w, *at)
             self._forget_changed(w, np.argwhere(level > 0).tolist(), pool, bar)
@@ -242,9 +241,15 @@ def _too_far(files, kind, what, rows, far, limit) -> list: # of Finding
     return [_finding(files, kind, what, r, 0, expected, f'{d:.0f} mm') for r, d in zip(rows, far) if d > limit]
 
 def _far_meshes(journal, rows) -> list: # of Finding
-    "Meshes with a vertex that is far from its usual place"
-    far = journal.a['far'][rows]
-    return _too_far(journal.files, 'far_mesh', 'mesh', rows, far, _limit(far, 5)) if len(rows) else []
+    "Meshes with a vertex, or with most vertices, far from their usual places"
+    if not len(rows): return []
+    far, most = journal.a['far'][rows], journal.a['most'][rows]
+    limit = max(4*float(np.median(most)), 10)
+    lost = most > limit
+    found = [
+        _finding(journal.files, 'lost_mesh', 'mesh', r, 0, f'most vertices within {limit:.0f} mm of their usual places',
+                 f'half of them {d:.0f} mm away and more') for r, d in zip(rows[lost], most[lost])]
+    return found + _too_far(journal.files, 'far_mesh', 'mesh', rows[~lost], far[~lost], _limit(far, 5))
 
 def _copied(journal, whats) -> list: # of Finding
     "Meshes with poses, and photos, that are the last frame's"
@@ -412,11 +417,12 @@ def _cameras(files) -> list: # of Finding
             found.append(Finding(
                 'principal_point', 'camera', files.calibration, camera=name, found=f'{x:.0f}, {y:.0f}',
                 expected=f'a principal point within {W} × {H} pixels (width × height)'))
-        if cam.dist.any() and cam.folds:
+        if cam.folds:
+            share = '' if cam.lens_fails else f' folds in {cam.folded:.1%} of it'
             found.append(Finding(
-                'folding_lens', 'camera', files.calibration, camera=name,
+                'folding_lens' if cam.lens_fails else 'lens_corners', 'camera', files.calibration, camera=name,
                 expected='lens distortion that does not fold the image',
-                found='k1 k2 p1 p2 k3 = ' + ' '.join(f'{x:g}' for x in cam.dist),
+                found='k1 k2 p1 p2 k3 = ' + ' '.join(f'{x:g}' for x in cam.dist) + share,
                 count=int(files.c.has_photo[:, i].sum())))
     return found
 
@@ -434,10 +440,12 @@ def check_capture(
     began, opened = time.monotonic(), isinstance(capture, Capture)
     root = Path(capture.root if opened else capture)
     # as it is on disk now, whatever was left out before
-    c = Capture(root, **(capture.opened_with if opened else {}))
-    out = Path(out) if out else root/'check.json'
-    files = c.checked_files()
-    faults, present = files.settle(), c.present()
+    imported = (root/'import.json').is_file()
+    with own_remedy(remedy_of('unreadable', True) if imported else AGAIN):
+        c = Capture(root, **(capture.opened_with if opened else {}))
+        out = Path(out) if out else root/'check.json'
+        files = c.checked_files()
+        faults, present = files.settle(), c.present()
     calibration = [[v.K.tolist(), v.size] for v in c.cameras.values()]
     basis = json.dumps([c.identity, calibration, c.tex_size, files.n_verts])
     journal = _Journal(out.with_name(f'.{out.stem}.npz'), basis, files, files.n_verts)
@@ -459,7 +467,7 @@ def check_capture(
     segments = [(s, len(list(g))) for s, g in itertools.groupby(s for s, _ in c.frame_list)]
     report = CheckReport(
         c.name, c.identity, findings, counts, statistics, _map(c, findings, whats), segments, files.names,
-        photos, quick, time.monotonic() - began, size)
+        photos, quick, time.monotonic() - began, size, imported)
     report.write(out)
     return report
 
@@ -483,7 +491,7 @@ def _read_all(journal, counts, quick, pool, threads, progress, began) -> int: # 
     total, size, waiting, todo = sum(int(n.sum()) for n in need.values()), 0, deque(), _in_order(files.c, need)
     def speed(): return f'{size/1e6/(time.monotonic() - began):,.0f} MB/s, {len(journal.faults):,} with faults'
     try:
-        with tqdm(desc='check', total=total, unit=' files', disable=not progress, dynamic_ncols=True) as bar:
+        with progress_bar(desc='check', total=total, unit=' files', disable=not progress, dynamic_ncols=True) as bar:
             while True:
                 while len(waiting) < 3*threads and (at := next(todo, None)):
                     waiting.append((at, pool.submit(_look, files, *at, not quick)))
@@ -538,7 +546,7 @@ def _map(c, findings, whats) -> np.ndarray: # (frames, 3 + cameras) uint8
     return m
 
 # %% ../../nbs/capture/10_check.ipynb #8a6fc75a
-@call_parse
+@console_command
 def dam_check(
     capture: str,           # folder of a capture, in any layout
     out: Param('the report, a JSON file (empty: CAPTURE/check.json)', str, opt=False, nargs='?')='',

@@ -14,6 +14,7 @@ from fastcore.basics import patch
 from ..base.files import FormatError, read_bytes
 from ..base.geometry import MAX_MM, check_range, read_obj, read_transform, read_verts
 from ..base.images import check_png, decode_png, png_size
+from ..base.sealed import MANIFEST, Manifest
 from .findings import Finding
 
 # %% ../../nbs/capture/09_checkable.ipynb #ca000010
@@ -42,7 +43,8 @@ WHATS = ('mesh', 'pose', 'average', 'texture', 'photo')
 class CheckedFiles:
     "The files of a capture in the layout of Multiface"
     whats, texels, own_texels = WHATS, 'texture', True
-    calibration, n_verts = 'KRT', None
+    calibration, n_verts, marks = 'KRT', None, 'PNG'
+    listed = None   # the `Manifest`, from `settle` on
 
     def __init__(self, capture):
         self.c, self.names = capture, list(capture.cameras)
@@ -65,6 +67,13 @@ class CheckedFiles:
         st = os.stat(self.path(what, row, cam))
         return st.st_mtime_ns, st.st_size
 
+    def mark(self, what, row, cam) -> str:
+        "Length and end of an image's file: the data of a PNG ends with a checksum of all its pixels"
+        with open(self.path(what, row, cam), 'rb') as f:
+            size = os.fstat(f.fileno()).st_size
+            f.seek(max(size - 4096, 0))
+            return f'{size:x}-{zlib.crc32(f.read()):08x}'
+
     def size(self, what, row, cam, stamp) -> int:
         "Bytes of a file"
         return stamp[1]
@@ -75,6 +84,7 @@ class CheckedFiles:
         if what == 'mesh': x = read_verts(path, self.n_verts or None)
         elif what == 'pose': x = check_pose(read_transform(path), path)
         else: return self._read_image(what, path, cam, decode)
+        if self.listed: self.listed.check(self.name(what, row, cam))
         return x, zlib.crc32(x)
 
     def _read_image(self, what, path, cam, decode):
@@ -118,6 +128,31 @@ class CheckedFiles:
         "How many texture coordinates are outside the texture"
         return int((np.abs(self.c.topology.uvs - .5) > .5 + 1e-6).any(1).sum())
 
+# %% ../../nbs/capture/09_checkable.ipynb #e255ebcd
+def list_plain_files(
+    capture # an opened `Capture` whose files are complete
+):
+    "Write `manifest.json`: calibration, lists, statistics, meshes, poses and sounds as they are now"
+    names = ['KRT', 'frame_list.txt', *(n for n in capture.statistics_files if not n.endswith('.png'))]
+    for s, f in capture.frame_list: names += [f'tracked_mesh/{s}/{f}{end}' for end in ('.bin', '_transform.txt')]
+    names += [f'tracked_mesh/{s}/{f}.obj' for s, f in capture.obj_frames]
+    names += [f'audio/{p.name}' for p in sorted((capture.root/'audio').glob('*.wav'))]
+    Manifest(capture.root).note(names)
+
+@patch
+def settle_listed(self: CheckedFiles) -> list: # of Finding
+    "Which listed files are not as they were, but for meshes and poses, which are read one by one"
+    try: self.listed = Manifest(self.c.root)
+    except FormatError as e: return [Finding('unreadable', 'file', MANIFEST, expected=e.expected, found=e.found)]
+    found = []
+    for name in self.listed.files:
+        one_by_one = name.startswith('tracked_mesh/') and not name.endswith('.obj')
+        if one_by_one or not (fault := self.listed.fault(name)): continue
+        what = 'statistics' if name in self.statistics else 'file'
+        kind = 'changed' if (self.c.root/name).is_file() else 'missing'
+        found.append(Finding(kind, what, name, expected=f'what {MANIFEST} lists', found=fault))
+    return found
+
 # %% ../../nbs/capture/09_checkable.ipynb #fc5c3165
 def spread_rows(
     rows,     # (N,) numbers
@@ -157,7 +192,7 @@ def settle_sizes(self: CheckedFiles):
 @patch
 def settle(self: CheckedFiles) -> list: # of Finding
     "Before a check: what sizes files should have, and which topology"
-    found = self._settle_topology()
+    found = self.settle_listed() + self._settle_topology()
     self.settle_sizes()
     self.n_verts = self.c.n_verts if self.c.obj_frames else 0
     return found

@@ -7,8 +7,9 @@ __all__ = ['quantise', 'encode_image', 'decode_image', 'checksum']
 
 # %% ../../nbs/capture/04_codec.ipynb #4203e234
 import cv2
-import numba
 import numpy as np
+
+from ..base.kernels import compiled
 
 # %% ../../nbs/capture/04_codec.ipynb #9a813a78
 def noisy_photo(
@@ -42,19 +43,14 @@ def noisy_texture(
     return t
 
 # %% ../../nbs/capture/04_codec.ipynb #85597284
-def _compiled(f):
-    "Compiled without the GIL, kept on disk where that is possible"
-    try: return numba.njit(nogil=True, error_model='numpy', cache=True)(f)
-    except RuntimeError: return numba.njit(nogil=True, error_model='numpy')(f)
-
-@_compiled
+@compiled
 def _predict(cur, up, z):
     "Residuals of a row, folded"
     for k in range(cur.size):
         d = (cur[k] - up[k]) & 255
         z[k] = np.uint8(((d << 1) & 255) ^ (255 if d >= 128 else 0))
 
-@_compiled
+@compiled
 def _restore(cur, up):
     "Residuals of a row, in place, to its bytes"
     for k in range(cur.size):
@@ -68,7 +64,7 @@ _LOW4 = _U(0x0f0f0f0f0f0f0f0f)   # the four lowest,
 _LOW2 = _U(0x0303030303030303)   # the two lowest,
 _LOW1 = _U(0x0101010101010101)   # the lowest
 
-@_compiled
+@compiled
 def _width(z, at):
     "Bits that the largest value of the block z[at:at+8] needs"
     m, w = _U(0), _U(8)
@@ -76,7 +72,7 @@ def _width(z, at):
     while w > _U(0) and not m & _TOP: m, w = m << _U(1), w - _U(1)
     return w
 
-@_compiled
+@compiled
 def _pack_block(z, at, w, words, pos):
     "The block z[at:at+8] with w bits a value, to words[pos:pos+w]"
     s = _U(0)                    # bits that are done
@@ -100,7 +96,7 @@ def _pack_block(z, at, w, words, pos):
         for j in range(_U(8)): x |= ((z[at+j] >> s) & _LOW1) << j
         words[pos] = x
 
-@_compiled
+@compiled
 def _unpack_block(src, pos, w, dst, at):
     "One block of w bits a value from src[pos:pos+w] to the 8 words dst[at:]"
     s = _U(0)
@@ -128,7 +124,7 @@ def _unpack_block(src, pos, w, dst, at):
         for j in range(_U(8)): dst[at+j] |= ((x >> j) & _LOW1) << s
 
 # %% ../../nbs/capture/04_codec.ipynb #502e4271
-@_compiled
+@compiled
 def _encode(image, z, z_words, widths, words):
     "Code of an image (rows, n); how many words it takes"
     rows, n = image.shape
@@ -144,7 +140,7 @@ def _encode(image, z, z_words, widths, words):
         pos += w
     return pos
 
-@_compiled
+@compiled
 def _fits(widths, words, total):
     "Is this a code of so many bytes?"
     need = 0
@@ -153,7 +149,7 @@ def _fits(widths, words, total):
         need += widths[i]
     return need == words.size and widths.size == (total + 63)//64
 
-@_compiled
+@compiled
 def _decode(widths, words, out, out_words, rows, n, step):
     "Fill out (rows*n bytes; out_words is the same memory, its whole words); False if the sizes don't fit"
     total = rows*n
@@ -214,7 +210,7 @@ def decode_image(
 # %% ../../nbs/capture/04_codec.ipynb #7981217a
 _PRIME = _U(0x9e3779b97f4a7c15)
 
-@_compiled
+@compiled
 def _joined(a, b, c, d, rest, n):
     "One sum of the four lanes, the words that are left and the number of words"
     for i in range(rest.size):
@@ -225,7 +221,7 @@ def _joined(a, b, c, d, rest, n):
         a ^= a >> _U(32)
     return a
 
-@_compiled
+@compiled
 def _checksum(words):
     a, b, c, d = _U(1), _U(2), _U(3), _U(4)
     n = words.size//4*4
@@ -249,7 +245,7 @@ def checksum(
 # %% ../../nbs/capture/04_codec.ipynb #422a1573
 CHUNK = 64    # blocks of which the first one's place is noted
 
-@_compiled
+@compiled
 def stage_code(src, widths, dst, starts, blocks):
     """Copy a code (64-bit words) to `dst`, and to `starts` where the words of every chunk of blocks begin.
 

@@ -6,12 +6,13 @@
 __all__ = ['SEVERITIES', 'KINDS', 'OK', 'HOLE', 'SUSPICIOUS', 'DAMAGED', 'Finding', 'CheckReport', 'read_report']
 
 # %% ../../nbs/capture/08_findings.ipynb #fad38af7
-import base64, html, json, zlib
+import base64, html, zlib
 from dataclasses import asdict, dataclass
 from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
-from ..base.files import FormatError, atomic_path, read_bytes
+from ..base.files import FormatError, read_json, write_json
+from ..base.sealed import MANIFEST
 
 # %% ../../nbs/capture/08_findings.ipynb #656bf6c0
 SEVERITIES = ('damaged', 'suspicious', 'hole')
@@ -20,6 +21,9 @@ KINDS = dict(  # severity, what it is, what to do
     unreadable=('damaged', 'empty, cut off, a wrong checksum, another format', _COPY),
     wrong_size=('damaged', 'pixels or vertices are not as many as in the others', _COPY),
     bad_numbers=('damaged', 'NaN, infinity, or beyond a kilometre', _COPY),
+    changed=(
+        'damaged', 'legal, but not as it was written (manifest.json)',
+        'restore it; if the change is meant, remove manifest.json'),
     no_rotation=('damaged', 'a pose that mirrors, stretches or shears', _COPY),
     black_average=('damaged', 'an average texture in which nothing was seen', 'leave it out'),
     blank_photo=('damaged', 'a photo of one colour', 'leave it out'),
@@ -29,9 +33,15 @@ KINDS = dict(  # severity, what it is, what to do
     folding_lens=(
         'damaged', 'a camera whose lens distortion would fold its photos, so that they cannot be straightened',
         'correct the numbers, write zeros, or leave the camera out'),
+    lens_corners=(
+        'suspicious', 'a camera whose lens distortion does not hold in a part of its photos, which is black when they are read',
+        'harmless where the face does not reach so far'),
     black_texture=(
         'suspicious', "a camera's texture in which nothing was seen",
         'harmless where the camera cannot see the face'),
+    lost_mesh=(
+        'damaged', 'most vertices are far from their usual places: they are in another order, or the track was lost',
+        'leave it out'),
     far_mesh=(
         'suspicious', 'a vertex is much farther from its usual place than in the other frames', _LOOK),
     far_pose=(
@@ -75,12 +85,32 @@ class Finding:
         "How bad it is"
         return KINDS[self.kind][0]
 
+# %% ../../nbs/capture/08_findings.ipynb #5a7e0022
+_IMPORT = 'remove it, and run the same dam_import again'
+_OF_IMPORTS = dict(  # what to do where a capture was imported from own files
+    **dict.fromkeys(('unreadable', 'wrong_size', 'bad_numbers', 'no_rotation', 'topology'), _IMPORT),
+    face_outside='compare mesh, pose and calibration with what was imported',
+    camera_aside='look at the calibration that was imported',
+    principal_point='look at the calibration that was imported',
+    uvs='move all islands of the texture into one unit square, and import into a new folder',
+    missing='the same dam_import writes what should be there',
+    unlisted='the same dam_import writes frame_list.txt',
+    unknown_camera='the same dam_import writes KRT')
+
+def remedy_of(
+    kind: str,     # of `KINDS`
+    imported: bool # was the capture imported from somebody's own files?
+) -> str:
+    "What to do about a finding"
+    return _OF_IMPORTS.get(kind, KINDS[kind][2]) if imported else KINDS[kind][2]
+
 # %% ../../nbs/capture/08_findings.ipynb #e644df37
 def fault_kind(
     e: FormatError # of a reader
 ) -> str:          # of KINDS
     "What kind of damage a reader met"
     if e.expected.startswith('a rotation'): return 'no_rotation'
+    if MANIFEST in e.expected: return 'changed'
     if 'finite' in e.expected: return 'bad_numbers'
     if any(words in e.expected for words in ('pixels (height', 'bytes (', 'vertices, as')): return 'wrong_size'
     return 'unreadable'
@@ -104,6 +134,7 @@ class CheckReport:
     quick: bool = False
     seconds: float = 0.
     bytes: int = 0
+    imported: bool = False # from somebody's own files, by `dam_import`?
 
     def of(self,
         severity: str # of SEVERITIES
@@ -125,7 +156,7 @@ class CheckReport:
         for severity, kind, what, n, where, expected, found in self.table():
             lines += [
                 f"{severity:10} {kind.replace('_', ' ')}, {what}, {n:,}: {where}",
-                f"{'':10} expected {expected}, found {found}; {KINDS[kind][2]}"]
+                f"{'':10} expected {expected}, found {found}; {remedy_of(kind, self.imported)}"]
         for name, s in self.statistics.items():
             what = dict(vert='meshes', tex='textures')[name]
             lines.append(
@@ -152,7 +183,7 @@ class CheckReport:
         findings = [dict(asdict(f), severity=f.severity) for f in self.findings]
         table = base64.b64encode(zlib.compress(self.map.tobytes())).decode()
         d |= dict(version=_VERSION, findings=findings, map=table)
-        with atomic_path(path) as tmp: tmp.write_text(json.dumps(d, indent=1, allow_nan=False))
+        write_json(path, d)
 
 def _where(findings) -> str:
     "The first two places, and how many there are"
@@ -168,7 +199,7 @@ def _repr_html_(self: CheckReport) -> str:
     def row(cells, tag='td'):
         return '<tr>' + ''.join(f'<{tag} {style}>{html.escape(str(c))}</{tag}>' for c in cells) + '</tr>'
 
-    def words(severity, kind, *rest): return severity, kind.replace('_', ' '), *rest, KINDS[kind][2]
+    def words(severity, kind, *rest): return severity, kind.replace('_', ' '), *rest, remedy_of(kind, self.imported)
     first, *rest = self.summary().split('\n')
     head = row(('', 'kind', 'of', 'files', 'where', 'expected', 'found', 'what to do'), 'th')
     table = f'<table>{head}{"".join(row(words(*r)) for r in self.table())}</table>'
@@ -195,7 +226,7 @@ def figure(self: CheckReport,
     for ax in axes: self._label(ax, per_line)
     fig.suptitle(
         f'{self.name}: {self.map.shape[0]:,} frames (of each segment from left to right), '
-        f'{len(self.cameras)} cameras', fontsize=9)
+        f'{len(self.cameras)} cameras', fontsize=9, parse_math=False)
     patches = [Patch(fc=c, ec='#999', lw=.4, label=name) for name, c in _COLOURS.items()]
     fig.legend(handles=patches, loc='outside lower right', ncols=4, fontsize=7, frameon=False)
     return fig
@@ -229,7 +260,7 @@ def _label(self: CheckReport, ax, per_line):
 # %% ../../nbs/capture/08_findings.ipynb #c0900008
 _FIELDS = dict(
     name=str, identity=str, counts=dict, statistics=dict, segments=list, cameras=list, photos=bool,
-    quick=bool, seconds=(int, float), bytes=int)
+    quick=bool, seconds=(int, float), bytes=int, imported=bool)
 _DAMAGE = (
     ValueError, KeyError, TypeError, AttributeError, RecursionError, OverflowError, MemoryError, zlib.error)
 
@@ -238,8 +269,8 @@ def read_report(
 ) -> CheckReport:
     "A report from its file"
     path = Path(path)/'check.json' if Path(path).is_dir() else Path(path)
-    data = read_bytes(path, 'a report of dam_check')
-    try: return _parsed(json.loads(data))
+    d = read_json(path, 'a report of dam_check', 'run dam_check again')
+    try: return _parsed(d)
     except _DAMAGE as e:
         raise FormatError.at(path, 'a report of dam_check', f'{type(e).__name__}: {str(e)[:200]}',
                              'run dam_check again') from None

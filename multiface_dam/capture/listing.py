@@ -6,10 +6,31 @@
 __all__ = []
 
 # %% ../../nbs/capture/01_listing.ipynb #c0800003
-import gzip, hashlib, json, os, time, zlib
+import gzip, hashlib, json, os, re, time, zlib
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from ..base.files import atomic_path
+
+# %% ../../nbs/capture/01_listing.ipynb #9f0ae4f4
+_NUMBER = re.compile(r'(^[0-9]+\.[0-9]+(?!\.?[0-9])|[0-9]+)')
+
+def natural_key(
+    name    # a name, or a tuple of names
+) -> tuple: # for `sorted`
+    "The key by which the numbers in names are compared as numbers"
+    if isinstance(name, tuple): return tuple(map(natural_key, name))
+    parts = _NUMBER.split(name)             # text, number, text ... text
+    for i in range(1, len(parts), 2): parts[i] = float(parts[i]) if '.' in parts[i] else int(parts[i])
+    return parts, name
+
+_ALIKE = str.maketrans('123456789', '000000000')
+
+def natural(
+    names   # any number of them
+) -> list:
+    "Names in natural order; where digits have the same places in all, that is the alphabet's"
+    names = list(names)
+    return sorted(names, key=natural_key if len({n.translate(_ALIKE) for n in names}) > 1 else None)
 
 # %% ../../nbs/capture/01_listing.ipynb #2aa8b345
 def cache_files(
@@ -33,7 +54,7 @@ class DirectoryIndex:
 
     def list(self,
         folder: str # relative to the root
-    ) -> list: # of names, sorted, without hidden ones; empty if there is no such folder
+    ) -> list: # of names in natural order, without hidden ones; empty if there is no such folder
         "The names in a folder"
         try:
             path = os.path.join(self.root, folder)
@@ -42,7 +63,7 @@ class DirectoryIndex:
             if folder in self.old and self.old[folder][0] == stamp: names = self.old[folder][1]
             else:
                 with os.scandir(path) as entries:
-                    names = sorted(e.name for e in entries if not e.name.startswith('.'))
+                    names = natural(e.name for e in entries if not e.name.startswith('.'))
                 self.listed += 1
         except (FileNotFoundError, NotADirectoryError): return []
         if time.time_ns() - max(stamp) > 2e9: self.new[folder] = stamp, names
@@ -69,7 +90,7 @@ def _read_index(file) -> dict: # {folder: (stamp, names)}
     "What a cache file knows; nothing if it is not there, damaged, or of another version"
     try:
         d = json.loads(gzip.decompress(Path(file).read_bytes()))
-        listings = [l.split('/') if l else [] for l in d['listings']]
+        listings = [natural(l.split('/')) if l else [] for l in d['listings']]
         if d['version'] != _VERSION: return {}
         return {k: ([m, c], listings[i]) for k, (m, c, i) in d['folders'].items()}
     except _DAMAGE: return {}

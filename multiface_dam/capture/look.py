@@ -251,7 +251,7 @@ def textures(
     fig.suptitle(
         f"{_synthetic(capture)}{capture.name}, textures of {segment} {frame} from the head's right "
         "to its left (azimuth, elevation)",
-        fontsize=9)
+        fontsize=9, parse_math=False)
     return fig
 
 # %% ../../nbs/capture/12_look.ipynb #f0527ab9
@@ -440,7 +440,7 @@ def glance(
     if pose is None: _draw_rig(ax, capture.cameras, _rig_pose(capture.cameras), photos, stand=stand)
     else: _draw_rig(ax, capture.cameras, pose, photos, verts, topology, colors, stand)
     n = sum(p is not None for p in photos.values())
-    ax.set_title(f'{len(capture.cameras)} cameras, {n} photos of {segment} {frame}', fontsize=8)
+    ax.set_title(f'{len(capture.cameras)} cameras, {n} photos of {segment} {frame}', fontsize=8, parse_math=False)
     mean = _try(lambda: np.moveaxis(capture.tex_mean, 0, -1))
     titles = 'mean texture', f'average texture,\n{frame}'
     for ax, tex, title in zip(middle.subplots(2), (mean, average), titles):
@@ -450,7 +450,7 @@ def glance(
         ax.set_title(title, fontsize=8)
     _segment_bars(right.subplots(1, columns, squeeze=False)[0], capture)
     summary = capture.summary().splitlines()[0]
-    fig.suptitle(f'{_synthetic(capture)}{summary}; photos {_photo_sizes(capture)}', fontsize=9)
+    fig.suptitle(f'{_synthetic(capture)}{summary}; photos {_photo_sizes(capture)}', fontsize=9, parse_math=False)
     return fig
 
 # %% ../../nbs/capture/12_look.ipynb #4d9ec0b5

@@ -6,22 +6,24 @@
 __all__ = ['PackedCapture', 'PackedDataset', 'face_box', 'pack', 'pack_summary', 'dam_pack']
 
 # %% ../../nbs/capture/05_pack.ipynb #fb8e6969
-import json, mmap, os, shutil, threading, zipfile, zlib
+import json, mmap, os, shutil, threading, zlib
 from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 import cv2
 import numpy as np
 from fastcore.basics import patch
-from fastcore.script import Param, call_parse, store_true
-from tqdm import tqdm
-from ..base.files import FormatError, atomic_path, listed, load_plugin, parse_size, plain_errors
+from fastcore.script import Param, store_true
+from ..base.commands import console_command, progress_bar
+from ..base.files import (
+    FormatError, atomic_path, listed, load_plugin, parse_size, plain_errors, read_json, write_json)
 from ..base.geometry import Camera, Topology, projection_matrix
 from ..base.images import resize_image
-from .capture import Capture, Statistics, as_capture, register_layout
+from ..base.sealed import MANIFEST, Manifest, read_npz, write_npz
+from .capture import Capture, Statistics, as_capture, check_outside, register_layout
 from .checkable import CheckedFiles
 from .codec import checksum, decode_image, encode_image
-from .dataset import CaptureDataset, average_seen, resize_texture
+from .dataset import CaptureDataset, average_seen, resize_texture, spread_over
 
 # %% ../../nbs/capture/05_pack.ipynb #521b260e
 AVERAGE, MESH, TEXTURE, PHOTO = range(4)
@@ -129,7 +131,7 @@ class PackedCapture(Capture):
             raise FormatError(f'{self.root}: expected a pack (pack.json), found none; '
                               f'dam_pack CAPTURE {self.root} makes one')
         try:
-            self.about = about = json.loads(path.read_text())
+            self.about = about = read_json(path, 'the description of a pack', 'copy it again, or pack the capture again')
             if about['format'] != FORMAT:
                 raise FormatError.at(path, f'a pack of format {FORMAT}', f"format {about['format']}",
                                      'pack the capture again with this version')
@@ -153,7 +155,7 @@ class PackedCapture(Capture):
         "What index.npz holds: records, topology, statistics; and which record is of what"
         path = self.root/'index.npz'
         try:
-            with np.load(path) as z: d = {k: z[k] for k in z.files}
+            d = read_npz(path, 'the index of a pack', 'copy it again, or pack the capture again')
             if zlib.crc32(d['records'].tobytes()) != self.about['records_crc']:
                 raise ValueError('records of another pack')
             self.records = d['records']
@@ -166,7 +168,8 @@ class PackedCapture(Capture):
             for k, table in self.where.items():
                 i = np.nonzero(self.records['kind'] == k)[0]
                 table[self.records['row'][i], np.maximum(self.records['cam'][i], 0)] = i
-        except (OSError, ValueError, KeyError, IndexError, EOFError, zlib.error, zipfile.BadZipFile) as e:
+        except (ValueError, KeyError, IndexError) as e:
+            if isinstance(e, FormatError): raise
             raise FormatError.at(path, 'the index of a pack', f'{type(e).__name__}: {e}',
                                  'pack the capture again') from None
 
@@ -202,6 +205,17 @@ class PackedCapture(Capture):
     def tex_size(self) -> int:
         "Size T of the packed textures"
         return self.packed_tex_size
+
+    def lens(self, camera) -> np.ndarray: # (5,); None: unknown
+        "Distortion of the lens that a camera's photos were taken through; they are straight since"
+        if 'lenses' not in self.about: return None    # there was none, or the pack is older than the note
+        return np.array(self.about['lenses'].get(camera, [0.]*5))
+
+    def altered(self, what) -> str:
+        "What its images lost when they were packed, but for their size; '': nothing"
+        kinds = ('jpeg', 'crop') if what == 'photo' and self.options['jpeg'] else \
+            ('max_error', 'crop') if what == 'photo' else ('max_error',)
+        return ''.join(f' {k}={v:g}' for k in kinds if (v := self.options[k]))
 
     def checked_files(self) -> CheckedFiles:
         "What a check reads"
@@ -301,15 +315,18 @@ def record(self: PackedCapture, kind: int, row: int, cam: int=-1) -> tuple: # he
 def verify(self: PackedCapture,
     workers: int=None,    # None: one per core
     progress: bool=False  # show a progress bar?
-) -> list: # messages, of the records that are damaged
-    "Read every record and compare its checksum"
+) -> list: # messages, of the records and small files that are damaged
+    "Read every record and every small file of the capture, and compare their checksums"
     def look(k):
         try: self.record(*(int(self.records[k][f]) for f in ('kind', 'row', 'cam')))
         except FormatError as e: return str(e)
     n = len(self.records)
     with ThreadPoolExecutor(workers or usable_cores()) as pool:
-        said = tqdm(pool.map(look, range(n)), 'verify', n, unit=' records', disable=not progress)
-        return [m for m in said if m]
+        said = progress_bar(pool.map(look, range(n)), 'verify', n, unit=' records', disable=not progress)
+        bad = [m for m in said if m]
+    small = Manifest(self.root)
+    faults = {name: small.fault(name) for name in small.files}
+    return bad + [f'{self.root/name}: {fault}; copy it again' for name, fault in faults.items() if fault]
 
 # %% ../../nbs/capture/05_pack.ipynb #66ba16e4
 def _decoded(payload, target, codec, e, shape):
@@ -406,9 +423,11 @@ class _Records(CheckedFiles):
     def __init__(self, capture):
         super().__init__(capture)
         self.n_verts = capture.n_verts
+        # equal images have equal records where they are coded in the same way
+        self.marks = f'record {json.dumps(capture.options, sort_keys=True)}'
         self.written = [os.stat(capture.root/n).st_mtime_ns for n in capture.shards]
 
-    def settle(self) -> list: return [] # sizes and topology are in the index
+    def settle(self) -> list: return self.settle_listed() # sizes and topology are in the index
     def absent(self) -> list: return []
     def absent_statistics(self) -> list: return []
 
@@ -426,6 +445,10 @@ class _Records(CheckedFiles):
         "What changes when the record does"
         r, _ = self.record(what, row, cam)
         return self.written[r['shard']], int(r['sum'].astype(np.int64))
+
+    def mark(self, what, row, cam) -> str:
+        "Checksum of a record"
+        return f'{self.stamp(what, row, cam)[1]:x}'
 
     def size(self, what, row, cam, stamp) -> int:
         "Bytes of a record"
@@ -531,8 +554,8 @@ class Shards:
     def __init__(self, root, limit):
         self.root, self.limit, self.parts, self.file = Path(root), limit, [], None
         self.n, self.new = 0, []
-        while self.path('npy').exists():
-            self.parts.append(np.load(self.path('npy')))
+        while self.path('npz').exists():
+            self.parts.append(read_npz(self.path('npz'), 'the records of a shard', f'remove {root}, and pack again')['records'])
             self.n += 1
         path = self.path('bin')
         if path.exists():
@@ -548,7 +571,7 @@ class Shards:
 
     def write(self, record):
         if self.size and self.size + record.size > self.limit: self.close()
-        if self.file is None: self.file = open(self.path('bin'), 'ab')
+        if self.file is None: self.file = open(self.path('bin'), 'ab' if self.size else 'wb')
         self.append(record)
         self.new.append(_entry(record[:HEADER.itemsize].view(HEADER)[0], self.n, self.size))
         self.size += record.size
@@ -563,7 +586,7 @@ class Shards:
             os.fsync(self.file.fileno())
             self.file.close()
         rows = np.array(self.new, RECORD)
-        with atomic_path(self.path('npy')) as t: np.save(t, rows)
+        write_npz(self.path('npz'), records=rows)
         self.parts.append(rows)
         self.n, self.size, self.new, self.file = self.n + 1, 0, [], None
 
@@ -654,8 +677,8 @@ def _claim(out, plan) -> bool: # is the pack finished already?
     "Make sure that the folder is new, empty, or of this pack"
     for name in ('pack.json', 'packing.json'):
         if not (out/name).is_file(): continue
-        try: old = {'left_out': [], **json.loads((out/name).read_text())}   # before a pack could leave out, nothing was
-        except (ValueError, TypeError): old = {}
+        # before a pack could leave out, nothing was
+        old = {'left_out': [], **read_json(out/name, 'the plan of a pack', f'remove {out}, and pack again')}
         if different := [k for k in dict(plan, lenses={}) if old.get(k) != plan.get(k)]:
             raise ValueError(
                 f'{out}: expected the folder of this pack, found another one (other {", ".join(different)}); '
@@ -664,7 +687,7 @@ def _claim(out, plan) -> bool: # is the pack finished already?
     if out.exists() and not (out/'packing.json').exists() and any(out.iterdir()):
         raise FileExistsError(f'{out}: expected a new or an empty folder, found other files; choose another')
     out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(out/'packing.json') as t: t.write_text(json.dumps(plan))
+    write_json(out/'packing.json', plan)
     return False
 
 def _check_room(out, tried, n):
@@ -680,10 +703,11 @@ def _copy_small(capture, out) -> list: # names
     small = []
     for name in capture.root_files:
         file = capture.root/name
-        own = name.startswith(('.', 'shard-')) or name in ('pack.json', 'packing.json', 'index.npz')
+        own = name.startswith(('.', 'shard-')) or name in ('pack.json', 'packing.json', 'index.npz', MANIFEST)
         if own or not file.is_file() or file.stat().st_size >= 2**26: continue
         with atomic_path(out/name) as t: shutil.copyfile(file, t)
         small.append(name)
+    if small: Manifest(out).note(small)
     return small
 
 def _measured(records) -> dict:
@@ -706,21 +730,21 @@ def finish_pack(capture, out, plan, shards, messages):
         smaller, _ = average_seen(np.moveaxis(mean, 0, -1), T)
         mean = np.ascontiguousarray(np.moveaxis(smaller, -1, 0))
     topology = capture.topology
-    with atomic_path(out/'index.npz') as t:
-        np.savez(t, records=records, faces=topology.faces, uvs=topology.uvs, uv_faces=topology.uv_faces,
-                 tex_mean=mean, vert_mean=capture.statistics.vert_mean)
+    write_npz(out/'index.npz', compress=False, records=records,
+              faces=topology.faces, uvs=topology.uvs, uv_faces=topology.uv_faces,
+              tex_mean=mean, vert_mean=capture.statistics.vert_mean)
     sizes = {name: (out/name).stat().st_size for name in (f'shard-{i:05d}.bin' for i in range(shards.n))}
     others = dict(root=small, unknown=capture.unknown_cameras, unlisted=capture.unlisted_frames)
     about = dict(
         plan, tex_size=T, segments=capture.segments,
         damaged=capture.damaged + [m.split(': expected')[0] for m in messages], messages=messages,
         error=_measured(records), records_crc=zlib.crc32(records.tobytes()), others=others, shards=sizes)
-    with atomic_path(out/'pack.json') as t: t.write_text(json.dumps(about, indent=1))
+    write_json(out/'pack.json', about)
     _tidy(out)
 
 def _tidy(out):
     "Remove what only an unfinished pack needs"
-    for path in [out/'packing.json', *out.glob('shard-*.npy'), *out.glob('.*-????????.*')]:
+    for path in [out/'packing.json', *out.glob('shard-*.np[yz]'), *out.glob('.*-????????.*')]:
         path.unlink(missing_ok=True)
 
 # %% ../../nbs/capture/05_pack.ipynb #f3ca04d4
@@ -740,6 +764,8 @@ def pack(
 ) -> PackedCapture:
     "Pack a capture. Killed at any moment, the same call goes on."
     capture, out = as_capture(capture), Path(out)
+    check_outside(out, capture.root)
+    check_outside(capture.root, out)
     _check_options(capture, max_error, jpeg, codec, crop, tex_size)
     options = dict(
         max_error=max_error, jpeg=jpeg, codec=codec, crop=crop, image_size=image_size and list(image_size),
@@ -762,10 +788,10 @@ def _write_records(capture, out, coder, shards, workers, progress) -> list: # me
     messages, lost = [], set()
     with ThreadPoolExecutor(workers) as pool:
         if jobs:
-            some = sorted(set(jobs[::max(len(jobs)//8, 1)]))
+            some = [jobs[i] for i in spread_over([cam for _, cam in jobs], 12)]
             _check_room(out, list(pool.map(coder, some)), len(jobs))
         waiting, todo = deque(), iter(jobs)
-        bar = tqdm(total=len(jobs), desc='pack', unit=' images', disable=not progress)
+        bar = progress_bar(total=len(jobs), desc='pack', unit=' images', disable=not progress)
         try:
             while True:
                 while len(waiting) < 3*workers and (job := next(todo, None)) is not None:
@@ -802,7 +828,7 @@ def pack_summary(
     return '\n'.join([*lines, *(f'  {m}' for m in messages[:20])])
 
 # %% ../../nbs/capture/05_pack.ipynb #990a4547
-@call_parse
+@console_command
 def dam_pack(
     capture: str,           # folder of a capture (or of a pack, with --verify alone)
     out: Param('folder of the pack; the same command goes on where it stopped', str, opt=False, nargs='?') = None,
@@ -838,3 +864,4 @@ def dam_pack(
         if verify:
             if bad := opened.verify(workers or None, progress=True): raise FormatError('\n'.join(bad))
             print(f'{len(opened.records):,} records verified')
+    print(f'pack: {opened.root}')

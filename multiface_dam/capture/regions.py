@@ -16,12 +16,14 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-from fastcore.script import Param, call_parse
+from fastcore.script import Param
 
+from ..base.commands import console_command
 from ..base.files import (
-    FormatError, MissingFileError, atomic_path, load_plugin, plain_errors, read_bytes)
+    FormatError, MissingFileError, atomic_path, load_plugin, plain_errors, read_json, with_digest)
 from ..base.geometry import MAX_MM, Topology, projection_matrix, vertex_normals, view_vector
 from ..base.images import resize_image
+from ..base.sealed import read_npz
 from ..rendering.renderer import rasterize, render
 from .capture import Capture, as_capture, mask_weights, read_mask, write_mask
 
@@ -208,11 +210,8 @@ def _parse_landmarks(path):
     "mesh, faces, uvs and regions of a file of landmarks; `FormatError` if it is anything else"
     def fail(expected, found):
         return FormatError.at(path, expected, found, 'the notebook `regions` shows the format')
-    data = read_bytes(path, 'landmarks (JSON)')
-    try: d = json.loads(data)
-    except (ValueError, RecursionError) as e:
-        raise fail('landmarks (JSON)', f'{type(e).__name__}: {str(e)[:80]}') from None
-    if not isinstance(d, dict) or not isinstance(d.get('regions'), dict) or not d['regions']:
+    d = read_json(path, 'landmarks', 'the notebook `regions` shows the format')
+    if not isinstance(d.get('regions'), dict) or not d['regions']:
         raise fail('{"regions": {NAME: {...}, ...}}', _short(d))
     if odd := set(d) - {'mesh', 'faces', 'uvs', 'regions'}:
         raise fail('mesh, faces, uvs, regions', f'{sorted(odd)}')
@@ -260,7 +259,9 @@ def write_landmarks(
     _check_regions(topology, regions)
     head = f'{{"faces": {len(topology.faces)}, "uvs": {len(topology.uvs)}, "regions": {{\n'
     rows = ',\n'.join(f'  {json.dumps(n)}: {_region_json(r)}' for n, r in regions.items())
-    with atomic_path(path) as tmp: tmp.write_text(head + rows + '}}\n')
+    known = with_digest(json.loads(head + rows + '}}'))['digest']
+    text = f'{head}{rows}}},\n"digest": "{known}"}}\n'
+    with atomic_path(path) as tmp: tmp.write_text(text, encoding='utf-8')
 
 # %% ../../nbs/capture/11_regions.ipynb #b9ea28da
 def known_landmarks(
@@ -286,7 +287,7 @@ def _tint(image, maps): # (...,3), {name: (...)}
 # %% ../../nbs/capture/11_regions.ipynb #880679e5
 def _mean_head():
     "The synthetic head at rest as a tracked mesh: verts (V,3) float32 mm, Topology"
-    d = np.load(files('multiface_dam')/'assets'/'head_rig.npz')
+    d = read_npz(files('multiface_dam')/'assets'/'head_rig.npz', 'the head rig', 'install the package again')
     v, low = d['verts'], d['patch_frac'][:, None]
     closed = (1 - low)*v[d['patch_top']] + low*v[d['patch_low']]    # patches close lids and lips
     return np.concatenate([v[d['skin']], closed]), Topology(d['faces'], d['uvs'], d['uv_faces'])
@@ -547,7 +548,7 @@ def draw_mask(
         photo, weight = _weighed_photo(capture, mask, frame, c)
         panels += [(f'photo, camera {c}', photo), ('times the weight', photo*weight[..., None])]
     fig = Figure(figsize=(2.2*len(panels), 3.1), layout='constrained')
-    fig.suptitle(capture.name, fontsize=9)
+    fig.suptitle(capture.name, fontsize=9, parse_math=False)
     widths = [image.shape[1]/image.shape[0] for _, image in panels]
     axs = fig.subplots(1, len(panels), gridspec_kw=dict(width_ratios=widths))
     for ax, (title, image) in zip(axs, panels):
@@ -569,7 +570,7 @@ def _mask_path(capture, out):
         raise FileExistsError(f'{path} is there already: remove it, or name another (dam_mask CAPTURE OUT)')
     return path
 
-@call_parse
+@console_command
 def dam_mask(
     capture: str,        # folder of a capture or of a pack
     out: Param('PNG to write; face_weight_mask.png in the folder of the capture if not given',
