@@ -15,6 +15,7 @@ import torch
 from fastcore.basics import patch
 
 from ..base.geometry import Topology
+from ..base.sealed import read_npz
 
 # %% ../../nbs/synthetic/00_head_rig.ipynb #bf3e9406
 BODY_PARTS = ['skin', 'socket', 'mouth', 'teeth', 'tongue', 'body']    # of the filmed surface, without the eyeballs
@@ -52,7 +53,7 @@ class HeadRig:
         path=None, # of a file that `export_head_rig` wrote; default: the package's own
     ) -> 'HeadRig':
         "The rig of the package, or of another file"
-        d = dict(np.load(path or RIG_FILE))
+        d = read_npz(path or RIG_FILE, 'a head rig', 'install the package again, or export_head_rig writes it')
         stored = zip(d['action_names'], d['actions'].astype(np.float32), d['action_scale'].astype(np.float32))
         actions = {str(name): a*scale for name, a, scale in stored}
         patch_types = dict(top=int, low=int, frac=np.float32, of=int)

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from ..base.sealed import write_npz
 from .head_rig import RIG_FILE, subdivide, triangles
 
 # %% ../../nbs/synthetic/06_makehuman.ipynb #425d6d41
@@ -75,7 +76,7 @@ def _target(
 ) -> np.ndarray: # (n,3) mm
     "The offsets of a target; 0 for vertices that it does not name"
     out = np.zeros((n, 3))
-    with (gzip.open(path, 'rt') if path.suffix == '.gz' else open(path)) as f:
+    with (gzip.open(path, 'rt', encoding='utf-8') if path.suffix == '.gz' else open(path, encoding='utf-8')) as f:
         for line in f:
             words = line.split()
             if len(words) == 4 and words[0] != '#': out[int(words[0])] = [float(x)*100 for x in words[1:]]
@@ -84,7 +85,7 @@ def _target(
 def _base_mesh(root: Path) -> tuple: # verts (N,3) mm, uvs, quads, uv_quads, the group name of each quad
     "MakeHuman's base mesh"
     verts, uvs, quads, uv_quads, groups, group = [], [], [], [], [], ''
-    for line in open(root/'mpfb2/3dobjs/base.obj'):
+    for line in open(root/'mpfb2/3dobjs/base.obj', encoding='utf-8'):
         words = line.split()
         if not words: continue
         kind, values = words[0], words[1:]
@@ -332,7 +333,7 @@ def _body_parts(root: Path, verts, mh_uvs, quads, uv_quads, groups) -> tuple: # 
     import yaml
     from PIL import Image
     image = np.array(Image.open(root/'segmentation/body_parts_segmentation.png').convert('RGB'))
-    colors = yaml.safe_load((root/'segmentation/body_parts_segmentation.yaml').read_text())['colors']
+    colors = yaml.safe_load((root/'segmentation/body_parts_segmentation.yaml').read_text(encoding='utf-8'))['colors']
     seen = _look(image, mh_uvs[uv_quads].mean(1))
 
     def is_a(*labels): return np.any([(seen == colors[l]).all(1) for l in labels], 0) & (groups == 'body')
@@ -475,7 +476,7 @@ def export_head_rig(
     lips = [renumber[rim[on]][:on.sum()//7] for rim in (top, low)]
     action_scale, action_ints = _int16(np.stack(list(actions.values()))[:, keep])
     shape_scale, shape_ints = _int16(shapes)
-    np.savez_compressed(
+    write_npz(
         path or RIG_FILE,
         verts=_seal_lips(mean[keep], renumber[q], *lips).astype(np.float32),
         quads=renumber[q].astype(np.int16),

@@ -14,14 +14,15 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fastcore.script import call_parse
-from tqdm.auto import tqdm
 
-from ..base.files import atomic_path, plain_errors
+from ..base.commands import console_command, progress_bar
+from ..base.files import plain_errors, read_json, write_json
+from ..base.sealed import MANIFEST
 from ..base.geometry import write_krt
 from ..capture.capture import (
     STATISTICS, Capture, compute_statistics, photo_path, texture_path, transform_path, unwrap_frame,
     verts_path, write_frame_list, write_mask, write_mesh, write_photo)
+from ..capture.checkable import list_plain_files
 from ..capture.regions import paint_verts
 from .head_rig import HeadRig
 from .performance import EXPRESSIONS, perform
@@ -154,17 +155,16 @@ def _film_frames(out: Path, preset: Preset, seed: int, device, cameras: dict, to
 # %% ../../nbs/synthetic/05_synthetic.ipynb #763b68c7
 def _claim_folder(out: Path, preset: str, seed: int, sizes: Preset) -> None:
     "Write what the folder is, unless it holds something else"
-    what = json.dumps(
-        dict(synthetic=True,
-             note='not a real person: rendered by multiface_dam.synthesize; head: MakeHuman (CC0)',
-             version=1, preset=preset, seed=seed, **asdict(sizes)), indent=1)
+    what = dict(
+        synthetic=True, note='not a real person: rendered by multiface_dam.synthesize; head: MakeHuman (CC0)',
+        version=1, preset=preset, seed=seed, **asdict(sizes))
     card = out/'synthetic.json'
     if out.exists() and any(out.iterdir()):
         if not card.exists(): raise FileExistsError(f'{out} holds something else; choose a new folder')
-        if card.read_text() != what:
+        if read_json(card, 'what the folder holds', 'choose a new folder') != json.loads(json.dumps(what)):
             raise FileExistsError(f'{out} holds another synthetic capture ({card}); choose a new folder')
     out.mkdir(parents=True, exist_ok=True)
-    with atomic_path(card) as tmp: tmp.write_text(what)
+    write_json(card, what)
 
 def _device(device) -> torch.device:
     "The device asked for, or the GPU if there is one"
@@ -193,20 +193,23 @@ def synthesize(
     if todo:
         before = torch.get_num_threads()
         torch.set_num_threads(1)    # one photo per thread, and the same sums on every machine
-        bar = tqdm(total=len(todo)*len(cameras), unit='photo', disable=not progress, desc=f'synthesize {preset}')
+        bar = progress_bar(total=len(todo)*len(cameras), unit='photo', disable=not progress, desc=f'synthesize {preset}')
         try:
             with bar: _film_frames(out, sizes, seed, device, cameras, todo, bar)
         finally: torch.set_num_threads(before)
     shared = ('KRT', 'frame_list.txt', 'face_weight_mask.png', *STATISTICS)
     if todo or not all((out/f).exists() for f in shared):
+        (out/MANIFEST).unlink(missing_ok=True)
         write_krt(out/'KRT', cameras)
         write_frame_list(out, [m[:2] for m in moments])
         write_mask(out/'face_weight_mask.png', face_weight_mask(HeadRig.load(), max(sizes.tex_size, 128)))
         compute_statistics(Capture(out, cache=False))
-    return Capture(out)
+    capture = Capture(out)
+    if not (out/MANIFEST).exists(): list_plain_files(capture)
+    return capture
 
 # %% ../../nbs/synthetic/05_synthetic.ipynb #8e43d3d6
-@call_parse
+@console_command
 def dam_synthesize(
     out: str,                 # folder of the capture
     preset: str='quickstart', # tiny, quickstart, study or paper
@@ -214,4 +217,5 @@ def dam_synthesize(
     device: str=None,         # cpu or cuda; default: the GPU if there is one
 ):
     "Film a synthetic head and write a capture in the Multiface layout"
-    with plain_errors(): print(synthesize(out, preset, seed, device).summary())
+    with plain_errors(): capture = synthesize(out, preset, seed, device)
+    print(f'{capture.summary()}\ncapture: {out}')
