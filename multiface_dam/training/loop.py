@@ -6,40 +6,42 @@
 __all__ = ['validate', 'train', 'dam_train']
 
 # %% ../../nbs/training/03_loop.ipynb #96141bbf
-import argparse, inspect, math, os, signal, time
-from contextlib import contextmanager, nullcontext
-from functools import wraps
+import argparse, inspect, math, os, signal, time, warnings
+from contextlib import ExitStack, closing, contextmanager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from fastcore.script import Param, anno_parser, store_true
-from tqdm import tqdm
+from fastcore.script import Param, store_true
 
+from ..base.commands import console_command, on_stop, progress_bar
 from ..base.files import (
     FormatError, atomic_path, listed, load_plugin, locked, parse_size, plain_errors, write_json)
-from ..capture.capture import Capture, write_mask
+from ..base.processes import reader_errors
+from ..base.sealed import Manifest
+from ..capture.capture import Capture, check_outside, is_capture, write_mask
+from ..capture.dataset import spread_over
 from ..capture.findings import read_report
 from .losses import TERMS, LossWeights, loss_names
 from .run import (
-    CsvLog, Run, TrainConfig, World, all_processes, as_run, batch_stream, check_parts, check_same_mask,
-    check_same_plugin, check_same_run, keep_plugin, latent_noise, load_model_state, pick_device,
-    read_checkpoint, sample_sheet, save_checkpoint, steps_per_epoch)
-from .step import TrainStep, compared_names, make_optimizers, on_device
+    CsvLog, Run, TrainConfig, World, all_processes, as_begun, as_run, batch_stream, check_parts, check_same_mask,
+    check_same_plugin, check_same_run, find_other_data, has_checkpoint, keep_plugin, keep_split, last_checkpoint,
+    latent_noise, load_model_state, pick_device, sample_sheet, save_checkpoint)
+from .step import IN_A_ROW, TrainStep, compared_names, make_optimizers, on_device
 
 # %% ../../nbs/training/03_loop.ipynb #aee85118
 @torch.no_grad()
 def validate(
     run,    # a `Run`, or the folder of one
 ) -> dict:  # {set: {term: mean loss}}
-    "Losses on `val_samples` evenly spaced samples of every set, in evaluation mode"
+    "Losses on `val_samples` samples of every set, spread over cameras and frames, in evaluation mode"
     run = as_run(run)
     run.model.eval()
     result = {}
     for name, ds in run.sets.items():
         if not len(ds): continue
-        spaced = np.linspace(0, len(ds) - 1, min(run.config.val_samples, len(ds)))
-        picks = np.unique(spaced.round().astype(int))
+        picks = spread_over(ds.cams, run.config.val_samples)
         sums = {}
         for part in np.array_split(picks, math.ceil(len(picks)/run.config.batch_size)):
             batch = run.to_device(torch.utils.data.default_collate([ds[int(i)] for i in part]))
@@ -52,24 +54,31 @@ def validate(
 
 # %% ../../nbs/training/03_loop.ipynb #101695ca
 class StopAsked:
-    "The first Ctrl-C or SIGTERM sets `self.now`; the next one does what it always did, unless `patient`"
-    def __init__(self, patient: bool = False): self.now, self.patient, self.old = False, patient, {}
+    "The first signal that asks for an end sets `self.now`; the next one does what it always did, unless `patient`"
+    def __init__(self, patient: bool = False):
+        self.now, self.patient, self.since, self.listening = False, patient, 0., ExitStack()
 
     def __enter__(self):
-        try: self.old = {s: signal.signal(s, self._ask) for s in (signal.SIGINT, signal.SIGTERM)}
-        except ValueError: pass  # not the main thread: nobody can press a key
+        self.listening.enter_context(on_stop(self._ask))
         return self
 
-    def _ask(self, *_):
-        self.now = True
-        if not self.patient: self._restore()
+    def _ask(self, number, _):
+        echo = number != signal.SIGINT and time.monotonic() - self.since < 1
+        if self.now and not (self.patient or echo):
+            self.listening.close()
+            signal.raise_signal(number)
+        if not self.now: self.now, self.since = True, time.monotonic()
 
-    def _restore(self):
-        for s, old in self.old.items(): signal.signal(s, old or signal.SIG_DFL)
-
-    def __exit__(self, *_): self._restore()
+    def __exit__(self, *_): self.listening.close()
 
 # %% ../../nbs/training/03_loop.ipynb #aaf451cc
+def check_place(config: TrainConfig):
+    "Raises `ValueError` where the folder of a run and its capture are in each other's way"
+    check_outside(config.out, config.capture)
+    check_outside(config.capture, config.out)
+    if is_capture(config.out):
+        raise ValueError(f'{config.out}: expected a folder for the run, found a capture; choose another')
+
 @contextmanager
 def only_one(
     path: Path,  # folder of a run; made if it is not there
@@ -80,42 +89,42 @@ def only_one(
         raise FormatError(f'{path}: expected a folder for the run, found {e.strerror}; choose another') from e
     with locked(path/'.lock', f'{path}: another process is training here; wait for it, or use another `out`'):
         # of a process that was killed while it saved
-        for left in path.glob('.last-*.pt'): left.unlink()
+        for left in (*path.glob('.last-*.pt'), *path.glob('.previous-*.pt')): left.unlink()
         yield
 
 # %% ../../nbs/training/03_loop.ipynb #0269be55
 def begin(config: TrainConfig) -> dict:  # None at the start
     "The checkpoint that a run goes on from, if its settings are these; a new run keeps what it was begun with"
     out = Path(config.out)
-    last = out/'last.pt'
-    if last.exists():
-        state = read_checkpoint(last)
+    if has_checkpoint(out):
+        _, state = last_checkpoint(out)
         check_same_plugin(state['config'], config)
         check_same_run(out, state['config'], config.to_json())
         return state
     if (out/'log.csv').exists():
-        raise FormatError(f'{out} holds the log of a run, but {last} is gone; restore it, or remove the folder '
+        raise FormatError(f'{out} holds the log of a run, but its checkpoint (last.pt) is gone; restore it, or remove the folder '
                           'to begin anew')
     if config.leave_out: read_report(config.leave_out).write(out/'leave_out.json')
     keep_plugin(config)
 
-def restore(path, state: dict, run: Run, optimizers, scheduler) -> dict:  # the previous losses
+def restore(path, state: dict, run: Run, optimizers) -> dict:  # the previous losses
     "Put a checkpoint's state into a run"
-    if state['data'] != run.fingerprint():
-        raise ValueError(f'{path}: the run was trained on other data than {run.config.capture} now holds '
-                         '(another capture, or samples came or went). Restore the capture, or use another `out`.')
+    if found := find_other_data(run, state['data']):
+        raise ValueError(f'{path}: the run was trained on other data than {run.capture.root} now holds: {found}. '
+                         'Restore the capture, or use another `out`.')
+    # a record of an older version is replaced by what there is now
+    run.begun_with = state['data'] if isinstance(state['data'], dict) else None
     load_model_state(path, run.model, state)
     try:
         for o, s in zip(optimizers, state['optimizers'], strict=True):
             o.load_state_dict(s)
             on_device(o, run.device)
-        scheduler.load_state_dict(state['scheduler'])
         torch.set_rng_state(state['rng']['cpu'])
     except (KeyError, TypeError, ValueError, RuntimeError, AttributeError) as e:
-        raise FormatError(f'{path}: expected the optimisers, scheduler and random states of a run, found '
+        raise FormatError(f'{path}: expected the optimisers and random states of a run, found '
                           f'{type(e).__name__}: {e}; the file is damaged') from e
     run.iteration = state['iteration']
-    previous, names = state['previous'], compared_names(run.config.weights)
+    previous, names = state['previous'], (*compared_names(run.config.weights), IN_A_ROW)
     return {k: float(previous[k]) for k in names if k in previous}
 
 # %% ../../nbs/training/03_loop.ipynb #f7f2840a
@@ -138,6 +147,10 @@ class Records:
         for k in loss_names():
             if k in row: self.board.add_scalar(f'train/{k}', row[k], at)
 
+    def saved(self):
+        "After a checkpoint: what is logged by now must stay as it is"
+        Manifest(self.run.path).note(['log.csv', 'val.csv'])
+
     def look(self):
         "Validate, and draw a sample sheet"
         run = self.run
@@ -158,6 +171,7 @@ def train(
     capture: Capture = None,  # the configuration's, where it is open already
 ) -> Run:
     "Train, or go on where the run in `config.out` stopped; the result does not depend on interruptions"
+    check_place(config)
     with all_processes(pick_device(config.device)) as world:
         with only_one(Path(config.out)) if world.first else nullcontext():
             return _train(config, progress, on_step, world, capture)
@@ -167,18 +181,26 @@ def _train(config: TrainConfig, progress: bool, on_step, world: World, capture) 
     last = Path(config.out)/'last.pt'
     # one reads, so that all go on from the same
     state = world.say(begin(config) if world.first else None)
+    if state: config = replace(config, adopted=state['config'].get('adopted', ''))
+    config = as_begun(config, state and state['config'])
     run = Run(config, capture)
     optimizers, scheduler = make_optimizers(run)
-    previous = restore(last, state, run, optimizers, scheduler) if state else {}
+    previous = restore(last, state, run, optimizers) if state else {}
     if state: check_same_mask(run)
     world.same_([*run.model.parameters()])
     check_parts(len(run.sets['train']), config, world)
     def save(): save_checkpoint(last, run, optimizers, scheduler, previous)
     if world.first:
-        if not state: write_mask(run.path/'face_weight_mask.png', run.mask)
+        if not state:
+            write_mask(run.path/'face_weight_mask.png', run.mask)
+            keep_split(run)
+        run.begun_with = run.begun_with or run.data
         write_json(run.path/'config.json', config.to_json())
     if run.iteration >= config.iterations: return run
     if world.first:
+        if config.schedule == 'late' and config.iterations > config.lr_iterations > 0:
+            warnings.warn(f'{config.out}: the learning rate has come to its end after {config.lr_iterations} iterations and stays '
+                          f'at {config.lr*config.lr_end:g}; little is learned from there on. Another run learns more')
         if progress: print(run.describe(), flush=True)
         # from here on a kill finds something to go on from
         if not state: save()
@@ -194,19 +216,20 @@ def _train(config: TrainConfig, progress: bool, on_step, world: World, capture) 
 def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, world: World):
     "Steps to the last iteration, or until somebody asks for an end"
     config, train_set, records = run.config, run.samples(), Records(run) if world.first else None
-    per_epoch, size = steps_per_epoch(len(train_set), config.batch_size), min(config.batch_size, len(train_set))
+    size = min(config.batch_size, len(train_set))
     def due(every): return run.iteration % every == 0 or run.iteration >= config.iterations
     run.model.train()
     began, seen = time.time(), 0
-    bar = tqdm(total=config.iterations, initial=run.iteration, disable=not (progress and world.first),
+    bar = progress_bar(total=config.iterations, initial=run.iteration, disable=not (progress and world.first),
                desc=f'train {config.arch}', unit='it', mininterval=1, dynamic_ncols=True)
-    with StopAsked(world.size > 1) as stop, bar:
-        for iteration, epoch, batch in batch_stream(train_set, config, run.iteration, world, run.device):
+    stream = batch_stream(train_set, config, run.iteration, world, run.device)
+    with StopAsked(world.size > 1) as stop, bar, reader_errors(), closing(stream):
+        for iteration, epoch, batch in stream:
             batch['noise'] = world.part(latent_noise(config, iteration, size))
+            scheduler.set(iteration, epoch)
             step(run.to_device(batch), stop.now)
             run.iteration = iteration + 1
             seen += size
-            if run.iteration % per_epoch == 0: scheduler.step()
             bar.update()
             # a row is asked for only where it is needed: a GPU has to finish the step for it
             if on_step or due(config.log_every) or due(config.val_every) or due(config.checkpoint_every):
@@ -214,14 +237,16 @@ def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, w
             done = step.stop or stop.now and world.size == 1 or run.iteration >= config.iterations
             if done: row = step.row()
             if world.first and due(config.log_every):
-                rate, lr = seen/(time.time() - began), float(step.optimizers[0].param_groups[0]['lr'])
-                records.batch(row | dict(rejected=step.rejected), epoch=epoch, lr=lr, samples_per_s=round(rate, 1))
+                rate = seen/(time.time() - began)
+                records.batch(row | dict(rejected=step.rejected), epoch=epoch, lr=scheduler.now, samples_per_s=round(rate, 1))
                 left_out = f', {step.rejected} batches left out' if step.rejected else ''
                 bar.set_postfix_str(f"loss {row['total']:.3f}, {rate:.0f} samples/s{left_out}", refresh=False)
             if due(config.val_every):
                 if world.first: records.look()
                 began, seen = time.time(), 0
-            if world.first and (done or due(config.checkpoint_every)): save()
+            if world.first and (done or due(config.checkpoint_every)):
+                save()
+                records.saved()
             if world.first and on_step: on_step(run, row)
             if done: break
     if world.first: records.board.close()
@@ -229,18 +254,12 @@ def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, w
 # %% ../../nbs/training/03_loop.ipynb #fac0a2d0
 def term_options(func):
     "A command whose `**weights` stand for an option for each loss term, those of its `--plugin` included"
-    _with_terms(func)
-    @wraps(func)
-    def command(*args, **kwargs):
-        if args or kwargs: return func(*args, **kwargs)
+    def load():
         early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
         early.add_argument('--plugin', default='')
-        with plain_errors():
-            if path := early.parse_known_args()[0].plugin: load_plugin(path)
-        options = vars(anno_parser(_with_terms(func)).parse_args())
-        for debugging in ('pdb', 'xtra'): options.pop(debugging, None)
-        return func(**options)
-    return command
+        if path := early.parse_known_args()[0].plugin: load_plugin(path)
+        _with_terms(func)
+    return console_command(_with_terms(func), load)
 
 def _with_terms(func):
     "The function, whose signature names the terms in place of `**weights`"
@@ -259,8 +278,8 @@ def dam_train(
     capture: str,               # folder of a capture
     out: str,                   # folder of the run; the same command goes on where it stopped
     arch: str = 'base',         # base, non, res, bilinear, true_bilinear, warp, warp_integral, or several joined by +
-    split: str = 'cam1',        # cam0, cam1, cam2, cam3 or a number of test cameras
-    test_segments: str = 'EXP_ROM', # segments held out, prefixes separated by commas
+    split: str = 'cam1',        # cam0, cam1, cam2, cam3, a number of test cameras, or FILE.json[:NAME] as in the release
+    test_segments: str = 'EXP_ROM', # segments held out, prefixes separated by commas; or FILE.json
     n_cameras: int = 0,         # training cameras, evenly spaced; 0: all of the split
     n_segments: int = 0,        # training segments, drawn with the seed; 0: all of the split
     tex_size: int = 0,          # texels a side; 0: the capture's
@@ -269,7 +288,11 @@ def dam_train(
     iterations: int = 200_000,  # optimiser steps
     batch_size: int = 16,       # samples a step, of all processes together
     accumulate: int = 1,        # parts of a batch that a process computes one after the other (less memory)
-    lr: float = 3e-4,           # learning rate
+    lr: float = 3e-4,           # learning rate at the beginning
+    schedule: str = '',         # how it falls: late, release ('': as the run was begun, a new one: late)
+    lr_end: float = .03,        # of late: the share of lr that is left at the end
+    lr_iterations: int = 0,     # of late: after how many iterations (0: those that are asked for when the run begins)
+    lr_decay: float = .95,      # of release: factor an epoch
     weight_mask: str = '',      # grey PNG of your own for the face weight mask; '': the capture's, or one painted
     precision: str = 'fp32',    # fp32, bf16 or auto (bf16 on a GPU)
     seed: int = 0,              # of initial weights, batches and latent noise
