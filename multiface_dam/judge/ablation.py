@@ -9,16 +9,18 @@ __all__ = ['GRIDS', 'grid_findings', 'published_finding', 'write_ablation_report
 import html, json, math, os
 from pathlib import Path
 import numpy as np
-from fastcore.script import Param, call_parse
+from fastcore.script import Param
+from ..base.commands import console_command
 from ..base.files import atomic_path, listed, parse_size, plain_errors
 from ..base.page import html_head, html_table, picture
+from ..capture.capture import check_outside
 from ..synthetic.synthetic import synthesize
 from ..training.losses import LossWeights
 from ..training.run import TrainConfig, pick_device
 from .evaluation import SCORES, SETS
 from .grid import Grid, cluster_executor, grid_configs, process_pool, run_grid
 from .comparison import (
-    HIGHER, arch_order, change_verdict, compare, compare_published, compare_table, grid_means, last_stage,
+    HIGHER, arch_order, change_verdict, compare, compare_published, compare_table, grid_means, stage_text,
     mean_interval, nothing_to_compare, place_name, set_title, summary_table)
 from .ablation_figures import (
     camera_errors, camera_lineup, draw_splits, grid_splits, images_text, mean_texture, most_tested, per_seed,
@@ -43,7 +45,7 @@ def grid_findings(
                      'architectures.')
     seeds = len({r.config.seed for r in grid.done})
     lines.append(f"{grid.subject[0].upper()}{grid.subject[1:]}, {len(grid.done)} runs, {seeds} seed{'s'*(seeds > 1)}, "
-                 f'{last_stage(grid)}. In brackets: 95 % intervals over the seeds.')
+                 f'{stage_text(grid)}. In brackets: 95 % intervals over the seeds.')
     return [*lines, *_compare_findings(grid, metric, to), *_lineup_findings(grid, metric),
             *_set_findings(grid, metric, to), *_camera_findings(grid, metric, to)]
 
@@ -197,7 +199,7 @@ def write_ablation_report(
                   'again.</p>', html_table(['run', 'state', 'error'], left)]
     if grid.done: parts += _report_body(grid, texture, ' Synthetic.' if synthetic else '')
     path = Path(out)/'report.html'
-    with atomic_path(path) as tmp: Path(tmp).write_text('\n'.join([*parts, '</html>']), encoding='utf-8')
+    with atomic_path(path) as tmp: Path(tmp).write_text('\n'.join([*parts, '</html>']), 'utf-8', 'replace')
     return path
 
 def _report_body(grid: Grid, texture, label: str) -> list:
@@ -238,7 +240,7 @@ def _sheets_html(grid: Grid, figure) -> list:
     first = {r.config.split: r for r in reversed(runs)}
     parts = []
     for _, r in sorted(first.items()):
-        caption = f'{html.escape(r.name)}, novel view and novel expression, after adaptation: best, median and worst.'
+        caption = f'{html.escape(r.name)}, novel view and novel expression, colours and encoder adapted: best, median and worst.'
         parts.append(figure(sheet(r), f'best, median and worst sample of {r.name}', caption))
     return ['<h2>Best, median and worst</h2>', *parts] if parts else []
 
@@ -289,7 +291,7 @@ def preset_configs(
     training = dict(GRIDS[preset]['training'])
     if iterations: training['iterations'] = iterations
     config = TrainConfig(capture, os.path.abspath(out), n_latent=64,
-                         weights=LossWeights(screen=1., verts=1., tex=1., kl=.01), batch_size=8, lr=1e-3,
+                         weights=LossWeights(screen=1., verts=1., tex=1., kl=.01), batch_size=8, lr=1e-3, schedule='release',
                          in_memory=True, device=device, test_segments=test_segments, tex_size=tex_size,
                          image_size=image_size, plugin=plugin, **training)
     axes = {k: v for k, v in axes.items() if v}
@@ -310,6 +312,7 @@ def ablate(
 ) -> Grid:
     "Capture, grid and report; what is finished is not done again"
     out = Path(out)
+    if capture: check_outside(out, capture)
     configs = preset_configs(preset, capture or out/'quickstart_capture', out/'runs', **settings)
     executor = cluster_executor(cluster, out/'jobs', options) if cluster else None    # errors before anything is made
     if not capture:
@@ -340,19 +343,19 @@ def _command(preset: str, settings: dict) -> str:
     return f"dam_ablate {' '.join(given)}"
 
 # %% ../../nbs/judge/07_ablation.ipynb #48115932
-@call_parse
+@console_command
 def dam_ablate(
     out: Param('folder for capture, runs and report; the same command goes on where it stopped', str, opt=False,
                nargs='?') = 'ablation',
     capture: str = '',         # folder of a capture ('': the synthetic quickstart capture is filmed into OUT)
     preset: str = 'small',     # small (12 runs, 15 minutes on 2 CPU cores) or study (69 runs, for a GPU)
     archs: str = '',           # architectures, separated by commas
-    splits: str = '',          # camera splits: cam0 to cam3, or numbers of test cameras
+    splits: str = '',          # camera splits: cam0 to cam3, numbers of test cameras, or FILE.json[:NAME]
     seeds: str = '',           # of weights and batches
     n_cameras: str = '',       # numbers of training cameras (0: all of the split)
     n_segments: str = '',      # numbers of training segments (0: all)
     iterations: int = 0,       # of training (0: the preset's)
-    test_segments: str = 'EXP_ROM', # segments held out, prefixes separated by commas
+    test_segments: str = 'EXP_ROM', # segments held out, prefixes separated by commas; or FILE.json
     tex_size: int = 0,         # texels a side (0: the capture's)
     image_size: str = '',      # HEIGHTxWIDTH of photos and renders ('': the capture's)
     plugin: str = '',          # Python file with architectures or loss terms of one's own
@@ -365,7 +368,9 @@ def dam_ablate(
 
     Where archs, splits, seeds, n_cameras or n_segments are given, their product takes the place of the preset's grid."""
     with plain_errors():
-        ablate(out, capture, preset, workers, cluster, options, archs=listed(archs), splits=listed(splits),
-               seeds=listed(seeds, int), n_cameras=listed(n_cameras, int), n_segments=listed(n_segments, int),
-               iterations=iterations, device=device, test_segments=listed(test_segments), tex_size=tex_size,
-               image_size=parse_size(image_size), plugin=plugin)
+        grid = ablate(
+            out, capture, preset, workers, cluster, options, archs=listed(archs), splits=listed(splits),
+            seeds=listed(seeds, int), n_cameras=listed(n_cameras, int), n_segments=listed(n_segments, int),
+            iterations=iterations, device=device, test_segments=listed(test_segments), tex_size=tex_size,
+            image_size=parse_size(image_size), plugin=plugin)
+    if not grid.done: raise SystemExit(1)

@@ -18,8 +18,8 @@ from ..capture.dataset import SPLITS, camera_split
 from .evaluation import SCORES, SETS
 from .grid import Grid, GridRun
 from .comparison import (
-    HIGHER, arch_order, arch_rank, cells, common_images, compare, compare_published, last_stage, mean_interval,
-    nothing_to_compare, place_name, set_title)
+    HIGHER, arch_order, arch_rank, cells, common_images, compare, compare_published, final_stages, mean_interval,
+    nothing_to_compare, place_name, set_title, stage_text)
 
 # %% ../../nbs/judge/06_ablation_figures.ipynb #531aaaf0
 LOOKS = dict(     # architecture: colour and marker
@@ -183,7 +183,7 @@ def draw_release(ax, rows: list, height: int):
 def plot_compare(
     grid: Grid,
     metric: str = 'screen', # of `SCORES`
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
     to: str = 'base',       # architecture
     published: bool = True, # the release's results in a panel beside
 ) -> Figure:
@@ -207,13 +207,14 @@ def plot_compare(
         better = '(better →)' if metric in HIGHER else '(← better)'
         ours[len(sets)//2].set_xlabel(f'change in {SCORES[metric]} against {to} [%]  {better}', fontsize=8)
         ours[0].annotate(grid.subject, (0, 1), (0, 22), xycoords='axes fraction', textcoords='offset points',
-                         fontsize=9, fontweight='bold')
+                         fontsize=9, fontweight='bold', parse_math=False)
     else:
         ours[0].axis('off')
         ours[0].text(0, .5, nothing_to_compare(grid, to), fontsize=8, wrap=True, transform=ours[0].transAxes)
     if release: draw_release(axes[-1], release, height)
+    how = f'\n{stage_text(grid, method)}' if rows else ''
     fig.supxlabel('small dot: one seed (release: one capture); diamond: mean, filled where the 95 % interval (bar) '
-                  f'excludes 0; grey: how far two seeds of {to} differ (one standard deviation)', fontsize=7,
+                  f'excludes 0; grey: how far two seeds of {to} differ (one standard deviation){how}', fontsize=7,
                   color='#656d76')
     return fig
 
@@ -221,11 +222,11 @@ def plot_compare(
 def per_seed(
     grid: Grid,             # the runs to line up
     metric: str = 'screen', # of `SCORES`
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
     least: int = 10,        # shared images below which each run is taken on its own
 ) -> tuple:                 # {set: {key: {seed: mean}}}, {set: (shared images of a seed, their cameras)}
     "Means of each run on the images that all runs of its seed share; (0, 0): each on its own"
-    method = method or last_stage(grid)
+    method = method or final_stages(grid)
     each = {seed: grid.only(seed=seed) for seed in sorted({r.config.seed for r in grid.done})}
     shared = {seed: common_images(g) for seed, g in each.items()}
     def size(images): return len(images), len({camera for _, camera, _ in images})
@@ -251,7 +252,7 @@ def plot_lineup(
     line_of,                # of a key: the line it belongs to, (arch, label)
     xlabel: str,
     metric: str = 'screen', # of `SCORES`
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
 ) -> Figure:
     "Mean ± spread over seeds against a number, a panel a set"
     means, count = per_seed(grid, metric, method)
@@ -271,10 +272,10 @@ def plot_lineup(
         ax.margins(x=.12)
     fig.axes[0].set_ylabel(SCORES[metric], fontsize=8)
     common_legend(fig, 4, fontsize=7)
-    title = f'{grid.subject}, {method or last_stage(grid)}'
+    title = f'{grid.subject}, {stage_text(grid, method)}'
     if not all(count[s][0] for s in sets):
         title += '\nown images: fewer than ten are shared, so points of a line differ in their images, too'
-    fig.suptitle(title, fontsize=9)
+    fig.suptitle(title, fontsize=9, parse_math=False)
     return fig
 
 def _draw_lines(ax, means: dict, x: dict, line_of, joined: bool):
@@ -298,7 +299,7 @@ def _draw_lines(ax, means: dict, x: dict, line_of, joined: bool):
 def plot_cameras(
     grid: Grid,
     metric: str = 'screen', # of `SCORES`
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
     split: str = '',        # the runs with the test cameras of this split; '': all splits, with all their cameras
 ) -> Figure:
     "Error against the number of training cameras, on the images that all these runs have in common"
@@ -326,7 +327,7 @@ def thinned_splits(grid: Grid) -> list:
 def plot_segments(
     grid: Grid,
     metric: str = 'screen', # of `SCORES`
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
 ) -> Figure:
     "Error against the number of training segments, on images that the runs of a seed have in common"
     grid = segment_lineup(grid)
@@ -354,7 +355,7 @@ def segment_lineup(grid: Grid) -> Grid:
 def plot_view_expression(
     grid: Grid,
     metric: str = 'screen', # of `SCORES`
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
 ) -> Figure:
     "One small mark a run, one large a mean over seeds: error on novel views and on novel expressions"
     axes_of = 'novel_view', 'novel_expression'
@@ -381,7 +382,8 @@ def plot_view_expression(
         ax.tick_params(axis='x', rotation=30)
     fig.axes[0].set_ylabel(f'{SCORES[metric]}, novel expression', fontsize=8)
     common_legend(fig, 4, fontsize=8)
-    fig.suptitle(f'{grid.subject}, {method or last_stage(grid)}; small: one seed, large: mean', fontsize=9)
+    title = f'{grid.subject}, {stage_text(grid, method)}; small: one seed, large: mean'
+    fig.suptitle(title, fontsize=9, parse_math=False)
     return fig
 
 # %% ../../nbs/judge/06_ablation_figures.ipynb #542bb457
@@ -398,7 +400,7 @@ def camera_errors(
     metric: str = 'screen', # of `SCORES`
     arch: str = 'base',
     split: str = '',        # the one with the most test cameras if not given
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
 ) -> list:                  # of dicts, worst first: camera, azimuth, elevation, value, images (a seed), away
     "Mean error of each camera over its images and the seeds; `away`: degrees to the nearest training camera"
     split = split or most_tested(grid, arch)
@@ -423,7 +425,7 @@ def plot_camera_errors(
     metric: str = 'screen', # of `SCORES`
     arch: str = 'base',
     split: str = '',        # the one with the most test cameras if not given
-    method: str = '',       # of `STAGES`; the last if not given
+    method='',              # of `STAGES`, or {set: stage}; `final_stages` if not given
     worst: int = 3,         # cameras that are named
 ) -> Figure:
     "Error of each camera over the rig, set by set; the worst are named"
@@ -445,8 +447,8 @@ def plot_camera_errors(
     bar.set_label(SCORES[metric], fontsize=8)
     bar.ax.tick_params(labelsize=7)
     seeds = f'{len(runs)} seed{"s"*(len(runs) > 1)}'
-    title = f'{grid.subject}, {arch}, {place_name(split)}, {method or last_stage(grid)}, {seeds}'
-    fig.suptitle(title, fontsize=9)
+    title = f'{grid.subject}, {arch}, {place_name(split)}, {stage_text(grid, method)}, {seeds}'
+    fig.suptitle(title, fontsize=9, parse_math=False)
     return fig
 
 def _draw_rig_errors(ax, s: str, rows: list, directions: dict, colors: dict, worst: int):
@@ -509,7 +511,7 @@ def plot_uv_errors(
         bar.set_label(f'change against {to} [%], red is worse', fontsize=8)
     seeds = f'{len(maps[to])} seed{"s"*(len(maps[to]) > 1)}'
     what = f'texture error on {set_title(set)}, {place_name(split)}, mean over {seeds}'
-    fig.suptitle(f'{grid.subject}: {what}', fontsize=9)
+    fig.suptitle(f'{grid.subject}: {what}', fontsize=9, parse_math=False)
     return fig
 
 def _mean_maps(grid: Grid, split: str) -> dict:   # {arch: {set: {seed: (T,T)}}}

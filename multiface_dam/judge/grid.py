@@ -7,21 +7,23 @@ __all__ = ['grid_configs', 'GridRun', 'read_run', 'is_finished', 'uv_errors', 'b
            'process_pool', 'Grid', 'run_grid', 'load_grid', 'pack_grid', 'cluster_executor']
 
 # %% ../../nbs/judge/04_grid.ipynb #33ca50af
-import hashlib, itertools, json, os, time, traceback, zipfile, zlib
+import hashlib, itertools, json, os, signal, time, traceback
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
 import numpy as np
 import torch
-from tqdm import tqdm
+from ..base.commands import STOP_SIGNALS, progress_bar
 from ..base.files import FormatError, atomic_path, read_json, write_json
+from ..base.sealed import read_npz, write_npz
 from ..base.geometry import direction_to_angles, view_vector
+from ..base.processes import end_with
 from ..capture.capture import Capture
 from ..training.run import MAY_CHANGE, Run, TrainConfig, as_run, read_config, sample_sheet
 from ..training.loop import train
 from .evaluation import (
-    SCORES, Results, SETS, STAGES, device_batches, evaluate, load_results, thin)
+    SCORES, Results, SETS, STAGES, by_protocol, device_batches, evaluate, load_results, thin)
 
 # %% ../../nbs/judge/04_grid.ipynb #73beed24
 def _run_name(arch, split, seed, cameras, segments) -> str:
@@ -32,7 +34,7 @@ def _run_name(arch, split, seed, cameras, segments) -> str:
 def grid_configs(
     config: TrainConfig,      # what all runs share; `out` is the grid's folder
     archs=('base',),          # of `ARCHITECTURES`, or several joined by '+'
-    splits=('cam1',),         # 'cam0' to 'cam3', or numbers of test cameras
+    splits=('cam1',),         # 'cam0' to 'cam3', numbers of test cameras, or 'FILE.json[:NAME]'
     seeds=(0,),
     n_cameras=(0,),           # training cameras; 0: all of the split
     n_segments=(0,),          # training segments; 0: all
@@ -44,9 +46,11 @@ def grid_configs(
             raise ValueError(f'{what}: expected a list with at least one entry, found {values!r}')
     configs = {}
     for arch, split, seed, cameras, segments in itertools.product(*axes.values()):
-        name = _run_name(arch, split, seed, cameras, segments)
-        configs[name] = replace(config, arch=arch, split=str(split), seed=seed, n_cameras=cameras,
-                                n_segments=segments, out=str(Path(config.out)/name))
+        one = replace(config, arch=arch, split=str(split), seed=seed, n_cameras=cameras, n_segments=segments)
+        name = _run_name(arch, one.split, seed, cameras, segments)
+        one = replace(one, out=str(Path(config.out)/name))
+        if configs.setdefault(name, one) != one:
+            raise ValueError(f'splits: expected files with different names of their splits, found {split!r} and another {one.split!r}')
     return configs
 
 # %% ../../nbs/judge/04_grid.ipynb #a8f80a80
@@ -56,7 +60,11 @@ def what_counts(
 ) -> dict:
     "Everything that a finished run's numbers depend on"
     skip = MAY_CHANGE - {'iterations'}
-    if not config.leave_out: skip |= {'leave_out_kinds'}    # what older runs could not choose
+    # what older runs could not choose
+    if not config.leave_out: skip |= {'leave_out_kinds'}
+    if not config.lists: skip |= {'lists'}
+    plain = TrainConfig('', '')
+    skip |= {k for k in ('schedule', 'lr_end', 'lr_iterations') if getattr(config, k) == getattr(plain, k)}
     settings = {k: v for k, v in config.to_json().items() if k not in skip}
     if config.plugin: settings['plugin'] = file_digest(config.plugin)
     return json.loads(json.dumps(dict(settings, evaluation=evaluation)))
@@ -100,15 +108,18 @@ class GridRun:
         "What distinguishes it from the other runs, apart from its seed"
         return self.config.arch, self.config.split, self.config.n_cameras, self.config.n_segments
 
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration, EOFError,
-               zipfile.BadZipFile, zlib.error)      # what damaged files raise
+def _noted(path, name: str) -> dict:
+    "What NAME.json of a run's folder says; {} where it is not there"
+    path = Path(path)/f'{name}.json'
+    return read_json(path, "a note of the run's state", 'the same call makes it again') if path.exists() else {}
 
 def read_run(
     path    # folder of a run
 ) -> GridRun:
     "A run's state; one without a whole result is not finished, whatever else lies in its folder"
     path = Path(path)
-    asked, done, failed = (read_json(path/f'{f}.json') for f in ('run', 'done', 'failed'))
+    try: asked, done, failed = (_noted(path, f) for f in ('run', 'done', 'failed'))
+    except FormatError as e: return GridRun(path.name, 'unfinished', error=str(e), path=path)
     try: config = read_config(asked['config'], path)
     except (KeyError, TypeError, ValueError): config = None
     if done and config and done.get('run') == what_counts(config, asked.get('evaluation', {})):
@@ -116,9 +127,9 @@ def read_run(
             error = f"damaged or missing: {', '.join(bad)}; the same call evaluates it again"
             return GridRun(path.name, 'unfinished', config, error=error, path=path)
         try:
-            with np.load(path/'evaluation'/'uv_errors.npz') as f: uv = dict(f)
+            uv = read_npz(path/'evaluation'/'uv_errors.npz', 'error maps', 'the same call evaluates it again')
             results = load_results(path/'evaluation')
-        except _UNREADABLE as e: return GridRun(path.name, 'unfinished', config, error=str(e), path=path)
+        except FormatError as e: return GridRun(path.name, 'unfinished', config, error=str(e), path=path)
         return GridRun(path.name, 'done', config, done, results=results, uv=uv, path=path)
     if failed: return GridRun(path.name, 'failed', config, error=failed.get('error', 'unknown'), path=path)
     return GridRun(path.name, 'unfinished', config, path=path)
@@ -128,7 +139,8 @@ def is_finished(
     evaluation: dict,       # options of `evaluate`
 ) -> bool:
     "Is there a whole result of exactly this run?"
-    done = read_json(Path(config.out)/'done.json')
+    try: done = _noted(config.out, 'done')
+    except FormatError: return False
     if done.get('run') != what_counts(config, evaluation) or damaged_results(config.out, done): return False
     if 'data' in done and done['data'] != capture_digest(config.capture): return False
     return read_run(config.out).state == 'done'
@@ -138,12 +150,13 @@ def is_finished(
 def uv_errors(
     run,                    # a `Run`, or its folder
     max_samples: int = 0,   # a set; 0: all
+    sets: tuple = SETS,
 ) -> dict:                  # {set: (T,T) float32}, NaN where never seen
     """Where on the face the decoded texture is wrong: mean squared error over channels and images
 
     In units of normalised texture; row 0 is v = 0."""
     run, maps = as_run(run), {}
-    for name in SETS:
+    for name in sets:
         if not len(run.sets[name]): continue
         total = count = 0.
         for batch in device_batches(run, thin(run.sets[name], max_samples), run.config.batch_size):
@@ -158,10 +171,11 @@ def best_median_worst(
     run: Run,
     results: Results,
     set: str = 'novel_both',
-    method: str = '',       # of the model's stages; the last if not given
+    method: str = '',       # of the model's stages; the one that counts in the set if not given
 ) -> list:                  # of (title, item)
-    "The samples of a set with the least, the middle and the greatest screen loss"
-    rows = sorted(results.of(set, method or results.last_stage()), key=lambda r: r['screen'])
+    "The samples of a set with the least, the middle and the greatest screen loss, of those that show a face"
+    seen = [r for r in results.of(set, method or results.final(set)) if r['screen'] is not None]
+    rows = sorted(seen, key=lambda r: r['screen'])
     if not rows: return []
     dataset = run.sets[set]
     places = enumerate(zip(dataset.rows.tolist(), dataset.cams.tolist()))
@@ -199,7 +213,7 @@ def run_one(
             raise ValueError(f'{out}: the run there has {run.iteration} iterations, {config.iterations} are asked; '
                              'use another folder, or remove it')
         seconds = time.time() - began
-        def keep(adapted, results): _keep_pictures(adapted, results, evaluation.get('max_samples', 0))
+        def keep(runs, results): _keep_pictures(runs, results, evaluation.get('max_samples', 0))
         evaluate(run, **evaluation, progress=False, adapted=keep)
         done = dict(run=what_counts(config, evaluation), **_about(run), train_seconds=round(seconds, 1),
                     seconds=round(time.time() - began, 1))
@@ -211,19 +225,21 @@ def run_one(
         except OSError: pass    # a place that cannot be written to: the caller hears of it
         return error
 
-def _keep_pictures(run: Run, results: Results, max_samples: int):
-    "Error maps and sample sheets of an adapted run"
-    folder = run.path/'evaluation'
-    maps = uv_errors(run, max_samples)
-    with atomic_path(folder/'uv_errors.npz') as tmp, open(tmp, 'wb') as f: np.savez_compressed(f, **maps)
-    for s in SETS:
-        if picks := best_median_worst(run, results, s):
-            with atomic_path(folder/f'{s}.png') as tmp: sample_sheet(run, picks).savefig(tmp, format='png', dpi=100)
+def _keep_pictures(runs: dict, results: Results, max_samples: int):
+    "Error maps and sample sheets, of each set by the run that was adapted for it"
+    folder, maps = runs['train'].path/'evaluation', {}
+    sets = [s for s in SETS if s in runs]
+    for s in sets: maps |= uv_errors(runs[s], max_samples, (s,))
+    write_npz(folder/'uv_errors.npz', **maps)
+    for s in sets:
+        if not (picks := best_median_worst(runs[s], results, s)): continue
+        with atomic_path(folder/f'{s}.png') as tmp: sample_sheet(runs[s], picks).savefig(tmp, format='png', dpi=100)
 
 def _about(run: Run) -> dict:
     "What a finished run was made of and with"
-    frames = run.capture.frame_list
+    frames, c = run.capture.frame_list, run.config
     return dict(
+        schedule=f'late, over {c.lr_iterations} iterations' if c.schedule == 'late' else c.schedule,
         data=capture_digest(run.config.capture),
         files={f: file_digest(run.path/'evaluation'/f) for f in RESULT_FILES},
         params=sum(p.numel() for p in run.model.parameters()),
@@ -246,16 +262,28 @@ class InProcess(Executor):
         except Exception as e: future.set_exception(e)
         return future
 
+class _Pool(ProcessPoolExecutor):
+    "Its processes save what they have and end, when it is left with an error or its process is gone"
+    def __init__(self, workers: int, threads: int):
+        context = get_context('spawn')    # a forked process cannot use CUDA
+        there, self.here = context.Pipe(duplex=False)
+        super().__init__(workers, context, _claim, (context.Value('i', 0), threads, there))
+
+    def __exit__(self, error, *rest):
+        if error: self.here.close()
+        return super().__exit__(error, *rest)
+
 def process_pool(
     workers: int,           # processes
     threads: int = 1,       # of torch in each
 ) -> ProcessPoolExecutor:
     "Processes of their own, each with its share of the cores and, where there are several GPUs, one of them in turn"
-    context = get_context('spawn')    # a forked process cannot use CUDA
-    return ProcessPoolExecutor(workers, context, _claim, (context.Value('i', 0), threads))
+    return _Pool(workers, threads)
 
-def _claim(counter, threads: int):
+def _claim(counter, threads: int, parent):
     "What a worker does first"
+    for s in STOP_SIGNALS: signal.signal(s, signal.SIG_DFL if s == signal.SIGTERM else signal.SIG_IGN)
+    end_with(parent)
     with counter.get_lock():
         i = counter.value
         counter.value += 1
@@ -295,6 +323,10 @@ class Grid:
         each = [{k: v for k, v in r.about['run'].items() if k not in own} for r in self.done]
         differ = {k for e in each for k in e if e[k] != each[0].get(k)}
         if len({r.results.about['capture'] for r in self.done}) > 1: differ |= {'capture'}
+        if any(len({r.results.adapted(s) for r in self.done if s in r.results.sets}) > 1 for s in SETS):
+            differ |= {'adaptation'}
+        # how the learning rate fell; older runs knew one way
+        if len({r.about.get('schedule', 'release') for r in self.done}) > 1: differ |= {'schedule'}
         return sorted(differ)
 
     def _repr_markdown_(self):
@@ -318,7 +350,7 @@ def run_grid(
     todo = [(n, c) for n, c in configs.items() if not is_finished(c, evaluation)]
     executor = executor or InProcess()
     at_once = getattr(executor, '_max_workers', len(todo))
-    with tqdm(total=len(configs), initial=len(configs) - len(todo), desc='grid', unit='run', disable=not progress,
+    with progress_bar(total=len(configs), initial=len(configs) - len(todo), desc='grid', unit='run', disable=not progress,
               dynamic_ncols=True) as bar:
         waiting = {}
         try:
@@ -370,7 +402,7 @@ def pack_grid(
     grid: Grid,
     path,                 # `.npz` to write
     command: str,         # how the grid was made
-    methods=(STAGES[0], STAGES[-1]),
+    methods=STAGES,
 ):
     "Scores, error maps and settings of the finished runs in one file, numbers to four digits; what `load_grid` reads"
     runs, metrics = grid.done, list(SCORES)
@@ -385,9 +417,8 @@ def pack_grid(
                  runs=[_packed_run(r) for r in runs])
     arrays = {k: np.array([index[k][r[k]] for _, r in rows], np.uint16) for k in _IDS}
     maps = np.array([_shrink(m) for r in runs for m in r.uv.values()], np.float16)
-    with atomic_path(path) as tmp, open(tmp, 'wb') as f:
-        np.savez_compressed(f, about=np.frombuffer(json.dumps(about).encode(), np.uint8),
-                            run=np.array([i for i, _ in rows], np.uint16), values=values.T.copy(), maps=maps, **arrays)
+    write_npz(path, about=np.frombuffer(json.dumps(about).encode(), np.uint8),
+              run=np.array([i for i, _ in rows], np.uint16), values=values.T.copy(), maps=maps, **arrays)
 
 def _packed_run(run: GridRun) -> dict:
     "What a packed grid keeps of a run besides its scores; where its files were is left out"
@@ -407,19 +438,19 @@ def _shrink(
 
 def _unpack_grid(path) -> Grid:
     "What `pack_grid` wrote; raises `FormatError` for anything else"
+    what, remedy = 'a grid that `pack_grid` wrote', 'copy it again, or pack the grid again'
+    arrays = read_npz(path, what, remedy)
     try:
-        with np.load(path) as f: arrays = dict(f)
         about = json.loads(arrays['about'].tobytes())
         if about['format'] != 1: raise ValueError(f"format {about['format']}")
         rows, maps, runs = _unpack_scores(about, arrays), iter(arrays['maps'].astype(np.float32)), {}
         for r, own in zip(about['runs'], rows):
             config = TrainConfig(capture=r['results']['capture'], out=r['name'], **r['config'])
             uv = {s: next(maps) for s in r['maps']}
-            runs[r['name']] = GridRun(r['name'], 'done', config, r['about'], results=Results(own, r['results']), uv=uv)
+            runs[r['name']] = GridRun(r['name'], 'done', config, r['about'], results=by_protocol(own, r['results']), uv=uv)
         for o in about.get('others', ()): runs[o['name']] = GridRun(**o)
-    except _UNREADABLE as e:
-        raise FormatError(f'{path}: expected a grid that `pack_grid` wrote, found {type(e).__name__}: {e}; copy it '
-                          'again, or pack the grid again') from e
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError, StopIteration) as e:
+        raise FormatError.at(path, what, f'{type(e).__name__}: {e}', remedy) from e
     grid = Grid(runs)
     grid.command = about['command']
     return grid

@@ -7,20 +7,22 @@ __all__ = ['PAIR_STAGES', 'PAIR_LABELS', 'REGION_METRICS', 'MEAN_LABELS', 'fit_t
            'join_pairs', 'save_pairs', 'load_pairs', 'score_checkpoint', 'train_and_score', 'set_means']
 
 # %% ../../nbs/judge/02_pairs.ipynb #4b02eafa
-import io, json, math, zipfile, zlib
+import io, json, math
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 import numpy as np
 import torch
 from .. import __version__
 from ..base.files import FormatError, atomic_path
+from ..base.sealed import read_npz, seal_zip
 from ..base.geometry import view_vector
 from ..base.images import decode_jpeg, encode_jpeg, resize_image
 from ..capture.capture import Capture
+from ..capture.dataset import spread_over
 from ..training.losses import TERMS
-from ..training.run import Run, TrainConfig, as_run, load_run, read_checkpoint
+from ..training.run import Run, TrainConfig, as_run, has_checkpoint, last_checkpoint, load_run
 from ..training.loop import train
-from .evaluation import SETS, ColorFit, apply_fit, device_batches, thin
+from .evaluation import SETS, ColorFit, apply_fit, check_finite, device_batches, thin
 from .metrics import (
     BASIC, REGIONS, Viewing, crop_box, display_colors, image_metrics, region_maps, region_weights, viewing_of)
 
@@ -92,20 +94,23 @@ def _score_pairs(run, batch, out, viewing, metrics, maps, label, on_image) -> li
     drawn = weights.replace(screen=max(weights.screen, 1e-12))    # the image is needed in any case
     losses = run.losses(out, batch, drawn, reduction='none')
     photo, masks = batch['photo'].permute(0, 3, 1, 2), region_weights(run, batch, maps)
-    scores = image_metrics(losses.image, photo, masks['face'], viewing, metrics)
+    check_finite(run, batch, losses.image)
+    image = losses.image.clamp(0, 1)
+    scores = image_metrics(image, photo, masks['face'], viewing, metrics)
     own = tuple(m for m in metrics if m in REGION_METRICS)
     for n in maps:
-        for s, r in zip(scores, image_metrics(losses.image, photo, masks[n], viewing, own)):
+        for s, r in zip(scores, image_metrics(image, photo, masks[n], viewing, own)):
             s.update({f'{k}_{n}': v for k, v in r.items()})
     rows = []
     for i, s in enumerate(scores):
         values = {t: getattr(losses, t) for t in (*TERMS, 'total')}
         terms = {t: None if v is None else float(v[i]) for t, v in values.items()}
+        if not masks['face'][i].any(): terms['screen'] = None     # a photo without a face pixel has no screen loss
         place = dict(segment=batch['exp'][i], camera=batch['cam_idx'][i], frame=batch['frame'][i])
         rows.append(dict(label, **place, **terms, **s))
         if on_image and (box := crop_box(masks['face'][i, 0], viewing.margin)):
             t, b, l, r = box
-            crops = [_shown(x[i:i+1, :, t:b, l:r], viewing.gain) for x in (photo, losses.image)]
+            crops = [_shown(x[i:i+1, :, t:b, l:r], viewing.gain) for x in (photo, image)]
             on_image(rows[-1], *crops, {n: _fractions(masks[n][i, 0, t:b, l:r]) for n in maps})
     return rows
 
@@ -151,15 +156,13 @@ def join_pairs(parts: list) -> Pairs:
 
 # %% ../../nbs/judge/02_pairs.ipynb #f27a19aa
 _FORMAT = 1
-_UNREADABLE = (OSError, ValueError, KeyError, TypeError, IndexError, AttributeError, EOFError, zipfile.BadZipFile,
-               zlib.error)
 
 def save_pairs(
     path,
     pairs: Pairs,
     max_bytes: int = 6_000_000,  # of the file; examples are left out, evenly, until it fits
 ):
-    "One compressed npz, written atomically"
+    "One compressed and sealed npz, written atomically"
     arrays, head = _pack_rows(pairs.rows)
     about = json.dumps(dict(format=_FORMAT, **head, about=pairs.about))
     examples = list(pairs.examples)
@@ -168,13 +171,15 @@ def save_pairs(
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays, about=np.array(about), **pictures)
         data = buffer.getvalue()
-        if len(data) <= max_bytes: break
+        if len(data) + 64 <= max_bytes: break   # with the digest
         if not examples:
             raise ValueError(f'{path}: {len(pairs.rows)} rows need {len(data)} bytes, {max_bytes} are allowed; '
                              'score fewer images')
         share = 1 - (len(data) - max_bytes)/max(1, pictures['e_bytes'].size)
         examples = _evenly(examples, max(0, int(len(examples)*.98*max(0, share))))
-    with atomic_path(path) as tmp: Path(tmp).write_bytes(data)
+    with atomic_path(path) as tmp:
+        Path(tmp).write_bytes(data)
+        seal_zip(tmp)
 
 def _evenly(items: list, n: int) -> list:
     "At most `n` of the items, evenly spaced"
@@ -214,18 +219,17 @@ def _pack_examples(examples: list) -> dict:  # {array name: array}
 # %% ../../nbs/judge/02_pairs.ipynb #e1fb30b3
 def load_pairs(path) -> Pairs:
     "What `save_pairs` wrote; raises `FormatError` on anything else"
+    what, remedy = 'pairs of loss and quality (npz of save_pairs)', 'make them again with benchmarks/quality_pairs.py'
+    f = read_npz(path, what, remedy)
     try:
-        with np.load(path, allow_pickle=False) as f:
-            head = json.loads(str(f['about']))
-            newer = head['format'] > _FORMAT
-            if not newer:
-                rows = _unpack_rows(f, head)
-                examples = _unpack_examples(f)
-                if any(e['row'] >= len(rows) for e in examples): raise ValueError('an example without its row')
-    except _UNREADABLE as e:
-        found = f'{type(e).__name__}: {str(e)[:100]}'
-        raise FormatError(f'{path}: expected pairs of loss and quality (npz of save_pairs), found {found}; make them '
-                          'again with benchmarks/quality_pairs.py') from e
+        head = json.loads(str(f['about']))
+        newer = head['format'] > _FORMAT
+        if not newer:
+            rows = _unpack_rows(f, head)
+            examples = _unpack_examples(f)
+            if any(e['row'] >= len(rows) for e in examples): raise ValueError('an example without its row')
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as e:
+        raise FormatError.at(path, what, f'{type(e).__name__}: {str(e)[:100]}', remedy) from e
     if newer:
         raise FormatError(f"{path}: expected pairs of format {_FORMAT} or older, found {head['format']}; "
                           "update multiface_dam")
@@ -271,8 +275,7 @@ def _pick_examples(
         keys = list(keys)
         front = [view_vector(capture.cameras[c], capture.read_head_pose(g, f))[2] for g, f, c in keys]
         best = np.sort(np.argsort(-np.array(front), kind='stable')[:max(n, len(keys)//3)])
-        spread = np.linspace(0, len(best) - 1, min(n, len(best))).round().astype(int)
-        chosen |= {(s, *keys[best[i]]) for i in spread}
+        chosen |= {(s, *keys[best[i]]) for i in spread_over([keys[k][2] for k in best], n)}
     return [c for c in crops if (c[0]['set'], c[0]['segment'], c[0]['frame'], c[0]['camera']) in chosen]
 
 def _small_jpeg(image: np.ndarray, height: int) -> bytes:  # (h,w,3) uint8
@@ -323,8 +326,7 @@ def train_and_score(
     wanted.pop('batch_size', None)
     have = {i: p for i, path in paths.items() if (p := _stored_pairs(path, wanted, viewing))}
     if len(have) < len(at):
-        last = Path(config.out)/'last.pt'
-        passed = read_checkpoint(last)['iteration'] if last.exists() else 0
+        passed = last_checkpoint(config.out)[1]['iteration'] if has_checkpoint(config.out) else 0
         if lost := [i for i in at if i < passed and i not in have]:
             raise ValueError(f'{config.out}: the run is at iteration {passed} and was not scored at {lost} with these '
                              'settings; use another `out`, or remove it')

@@ -10,11 +10,10 @@ __all__ = ['LOSS_TITLES', 'isotonic', 'weighted_quantile', 'pair_arrays', 'Predi
 import hashlib, json, math
 from collections import namedtuple
 from functools import lru_cache
-from pathlib import Path
 import numpy as np
 from fastcore.basics import patch
 from .. import __version__
-from ..base.files import FormatError, write_json
+from ..base.files import FormatError, read_json, write_json
 from .evaluation import SETS
 from .metrics import BASIC, metric_of
 
@@ -292,7 +291,8 @@ def figure(self: LossQualityMap,
     for h in legend.legend_handles: h.set_alpha(1 if h.__class__.__name__ == 'Line2D' else .3)
     a = self.about
     ax.set_title(f"{'synthetic ' if a.get('synthetic') else ''}capture “{a.get('capture', 'unknown')}”, "
-                 f"{a.get('images', 0):,} {a.get('unit', 'images')} of {len(a.get('runs', ()))} runs", fontsize=9)
+                 f"{a.get('images', 0):,} {a.get('unit', 'images')} of {len(a.get('runs', ()))} runs",
+                 fontsize=9, parse_math=False)
     return fig
 
 def _draw_pairs(ax, quality_map: LossQualityMap, rows: list):
@@ -308,7 +308,7 @@ def _draw_pairs(ax, quality_map: LossQualityMap, rows: list):
 _FORMAT, _VERSION = 'multiface_dam.LossQualityMap', 1
 
 def _checksum(d: dict) -> str:
-    "Of all entries but the checksum"
+    "Of all entries but the checksum; in maps of an older version"
     text = json.dumps({k: v for k, v in d.items() if k != 'sha256'}, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -316,24 +316,19 @@ def _checksum(d: dict) -> str:
 def save(self: LossQualityMap, path):
     "A small JSON file, written atomically"
     curve = [[float(f'{v:.7g}') for v in row] for row in self.curve]
-    d = dict(format=_FORMAT, version=_VERSION, term=self.term, metric=self.metric, curve=curve, about=self.about)
-    d = json.loads(json.dumps(d))
-    write_json(path, dict(d, sha256=_checksum(d)))
+    write_json(path, dict(
+        format=_FORMAT, version=_VERSION, term=self.term, metric=self.metric, curve=curve, about=self.about))
 
 @patch(cls_method=True)
 def load(cls: LossQualityMap, path) -> LossQualityMap:
     "A map that `save` wrote; raises `FormatError` on anything else"
-    try: d = json.loads(Path(path).read_text(encoding='utf-8'))
-    except (OSError, ValueError) as e:
-        raise FormatError(f'{path}: expected a loss-quality map (JSON), found {type(e).__name__}: {str(e)[:80]}; '
-                          'fit it again') from e
-    if not isinstance(d, dict) or d.get('format') != _FORMAT:
-        found = repr(d.get('format')) if isinstance(d, dict) else type(d).__name__
-        raise FormatError.at(path, f"a loss-quality map (format '{_FORMAT}')", found,
+    d = read_json(path, 'a loss-quality map', 'fit it again')
+    if d.get('format') != _FORMAT:
+        raise FormatError.at(path, f"a loss-quality map (format '{_FORMAT}')", repr(d.get('format')),
                              'use a file that LossQualityMap.save wrote')
     if not isinstance(d.get('version'), int) or d['version'] > _VERSION:
         raise FormatError.at(path, f'version {_VERSION} or older', d.get('version'), 'update multiface_dam')
-    if d.get('sha256') != _checksum(d):
+    if 'sha256' in d and d['sha256'] != _checksum(d):
         raise FormatError.at(path, 'contents that fit their checksum', 'others',
                              'the file was changed or damaged: fit the map again')
     try: return cls(d['curve'], d['term'], d['metric'], d['about'])
