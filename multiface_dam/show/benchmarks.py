@@ -6,7 +6,7 @@
 __all__ = ['TABLES', 'read_results', 'text_table', 'benchmark', 'goals', 'dam_benchmark']
 
 # %% ../../nbs/show/04_benchmarks.ipynb #c58106c0
-import importlib.util, json, os, platform, shutil, statistics, sys, tempfile, time
+import importlib.util, os, platform, shutil, statistics, sys, tempfile, time
 from contextlib import closing, contextmanager, redirect_stdout
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
@@ -15,9 +15,10 @@ from io import StringIO
 from pathlib import Path
 
 import numpy as np, torch
-from fastcore.script import Param, call_parse, store_true
+from fastcore.script import Param, store_true
 
-from ..base.files import FormatError, atomic_path, listed, plain_errors
+from ..base.commands import console_command
+from ..base.files import FormatError, listed, plain_errors, read_json, write_json
 from ..base.geometry import rig_v1
 from ..rendering.renderer import (
     available_backends, barycentrics, interpolate, rasterize, render, sample_texture)
@@ -93,8 +94,8 @@ def made_once(
     done = folder.with_name(folder.name + '.complete')
     if not done.exists():
         shutil.rmtree(folder, ignore_errors=True)
-        done.write_text(json.dumps(make(folder), default=str))
-    return json.loads(done.read_text())
+        write_json(done, dict(made=make(folder)), default=str)
+    return read_json(done)['made']
 
 def with_ratio(
     rows: list,     # dicts; those with `ms` are compared
@@ -528,7 +529,7 @@ class _Runs:
         capture = given or self.film('', 'tiny' if small else 'paper', {} if small else FOUR_FRAMES)
         self.common = dict(
             capture=capture, device=self.device, log_every=1 if small else 10, split='cam1' if given else '3',
-            val_every=10**9, checkpoint_every=10**9, lr_decay=1., n_latent=32 if small else 256)
+            val_every=10**9, checkpoint_every=10**9, lr_end=1., n_latent=32 if small else 256)
 
     def film(self, name: str, preset: str, options: dict) -> str:
         "Film and pack a synthetic capture; the pack's folder"
@@ -657,16 +658,14 @@ def _version(name: str):
 def _processor() -> str:
     "The processor's name"
     info = Path('/proc/cpuinfo')
-    lines = info.read_text().splitlines() if info.exists() else []
+    lines = info.read_text(encoding='utf-8').splitlines() if info.exists() else []
     return next((l.split(':')[1].strip() for l in lines if l.startswith('model name')), platform.processor())
 
 # %% ../../nbs/show/04_benchmarks.ipynb #2ec45c78
 def read_results(path) -> dict:
     "A file of results, or an error that says what is wrong with it"
-    try: found = json.loads(Path(path).read_text())
-    except (OSError, ValueError) as e:
-        raise FormatError(f'{path}: expected results of dam_benchmark (JSON), found {type(e).__name__}') from e
-    known = isinstance(found, dict) and found.get('format') == 1 and isinstance(found.get('tables'), dict)
+    found = read_json(path, 'results of dam_benchmark', 'write to another file')
+    known = found.get('format') == 1 and isinstance(found.get('tables'), dict)
     if not known: raise FormatError(f'{path}: expected results of dam_benchmark, format 1; write to another file')
     return found
 
@@ -712,7 +711,7 @@ def save_table(
     if all_['size'] != size:
         raise ValueError(f"{path} holds results of size {all_['size']!r}; write those of {size!r} to another file")
     all_['tables'][name] = table
-    with atomic_path(path) as tmp: tmp.write_text(json.dumps(all_, indent=1) + '\n')
+    write_json(path, all_)
 
 # %% ../../nbs/show/04_benchmarks.ipynb #4bc02b9a
 def benchmark(
@@ -876,7 +875,7 @@ def _command_line(out: str, tables: tuple, options: dict) -> str:
     return ' '.join([*words, *(f'--{k} {shown(k, v)}' for k, v in options.items() if v)])
 
 # %% ../../nbs/show/04_benchmarks.ipynb #81da7360
-@call_parse
+@console_command
 def dam_benchmark(
     out: Param('file for the results (JSON), where other tables of the same size stay; without it they are only shown',
                str, opt=False, nargs='?') = None,

@@ -14,20 +14,23 @@ from importlib.resources import files
 from pathlib import Path
 
 import cv2, ipywidgets as widgets, numpy as np, torch
-from fastcore.script import Param, call_parse, store_true
+from fastcore.script import Param, store_true
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from ..base.controls import CONTROL_STYLE, Pane, choice, line_of, message, set_options, with_class
-from ..base.files import FormatError, atomic_path, plain_errors
+from ..base.commands import console_command
+from ..base.files import FormatError, plain_errors, read_json
+from ..base.sealed import read_npz, write_npz
 from ..base.geometry import (
     Camera, Topology, angles_to_direction, direction_to_angles, look_at, projection_matrix, vertex_normals, view_vector)
 from ..base.images import decode_jpeg, encode_jpeg, resize_image, to_display
 from ..rendering.renderer import interpolate, rasterize, render
 from ..model.vae import DeepAppearanceVAE, ModelConfig
-from ..capture.dataset import CaptureDataset, normalise_batch
+from ..capture.dataset import CaptureDataset, normalise_batch, spread_over
+from ..capture.listing import natural, natural_key
 from ..training.losses import TERMS, Normalization, denormalize_texture, denormalize_verts
-from ..training.run import load_run, read_checkpoint
+from ..training.run import has_checkpoint, last_checkpoint, load_run
 from ..judge.evaluation import SETS
 from ..judge.metrics import METRICS, REGIONS, metric_of, viewing_of
 from ..judge.pairs import (
@@ -291,7 +294,7 @@ def live_model(
     fit = fit_test_colors(run, colors) if colors else None
     fits = {c: tuple(t.tolist() for t in fit.get(c)) for c in fit.sums} if fit else {}
     c = run.config
-    about = dict(arch=c.arch, split=c.split, seed=c.seed, iteration=run.iteration,
+    about = dict(arch=c.arch, split=c.split, seed=c.seed, iteration=run.iteration, trained=run.trained,
                  train_cameras=list(run.split.train_cameras), test_segments=list(c.test_segments))
     return LiveModel(run.model, np.array(codes), about, fits)
 
@@ -382,7 +385,7 @@ def save_scene(
     scene: LiveScene,
     quality: int = 88,    # of the photos' JPEGs
 ):
-    "Everything in one compressed npz, written atomically; decoders are rounded"
+    "Everything in one compressed and sealed npz, written atomically; decoders are rounded"
     lives = {n: scene.model(n) for n in scene.models}
     photos = {k: p if isinstance(p, bytes) else encode_jpeg(p(), quality) for k, p in scene.photos.items()}
     cams, norm, topology = list(scene.cameras.values()), scene.norm, scene.topology
@@ -399,18 +402,15 @@ def save_scene(
         photo_ends=np.cumsum([len(p) for p in photos.values()], dtype=np.int64),
         photo_bytes=np.frombuffer(b''.join(photos.values()), np.uint8))
     for i, l in enumerate(lives.values()): arrays |= {f'm{i}:{k}': v for k, v in _pack_model(l).items()}
-    with atomic_path(path) as tmp, open(tmp, 'wb') as f:
-        np.savez_compressed(f, about=np.array(json.dumps(about)), **arrays)
+    write_npz(path, about=np.array(json.dumps(about)), **arrays)
 
 def load_scene(path) -> LiveScene:
     "What `save_scene` wrote; raises `FormatError` on anything else"
-    try:
-        with np.load(path, allow_pickle=False) as f: arrays = {k: f[k] for k in f.files}
-        return _unpack_scene(json.loads(str(arrays['about'])), arrays)
+    what, remedy = 'a scene (npz of save_scene)', 'make it again with benchmarks/explorer_example.py'
+    arrays = read_npz(path, what, remedy)
+    try: return _unpack_scene(json.loads(str(arrays['about'])), arrays)
     except Exception as e:
-        raise FormatError(
-            f'{path}: expected a scene (npz of save_scene), found {type(e).__name__}: {str(e)[:100]}; '
-            'make it again with benchmarks/explorer_example.py') from e
+        raise FormatError.at(path, what, f'{type(e).__name__}: {str(e)[:100]}', remedy) from e
 
 def _unpack_scene(d: dict, a: dict) -> LiveScene:
     "A scene from its description and its arrays"
@@ -477,7 +477,7 @@ def _source_of_runs(path: Path, capture, progress: bool) -> Source:
         if own.rows: parts[p] = replace(own, rows=[dict(r, run=title) for r in own.rows])
     out.pairs = join_pairs(_alike(parts, out.notes))
     if not runs and not parts: out.notes.append(f'{path}: no run here yet; a run is a folder that dam_train wrote')
-    usable = [p for p in runs if (p/'last.pt').is_file()]
+    usable = [p for p in runs if has_checkpoint(p)]
     while usable and not out.scene:    # the first run that opens decides
         try: out.scene = scene_of_runs({_run_title(p, path): p for p in usable}, capture)
         except Exception as e:
@@ -488,7 +488,7 @@ def _source_of_runs(path: Path, capture, progress: bool) -> Source:
 # %% ../../nbs/show/01_explorer.ipynb #46bb179c
 def _run_folders(path: Path) -> list:
     "Folders of runs at, in, or one level below a folder"
-    def is_run(p): return (p/'config.json').is_file() or (p/'last.pt').is_file()
+    def is_run(p): return (p/'config.json').is_file() or has_checkpoint(p)
     if is_run(path): return [path]
     return sorted(p for g in ('*', '*/*') for p in path.glob(g) if p.is_dir() and is_run(p))
 
@@ -496,8 +496,11 @@ def _run_title(
     run: Path,     # its folder
     source: Path,  # what was opened
 ) -> str:
-    "What tells a run apart from others below a folder"
-    return run.name if run == source else str(run.relative_to(source)).replace('runs/', '', 1)
+    "What tells a run apart from others below a folder; a model that was not trained here is called so"
+    title = run.name if run == source else str(run.relative_to(source)).replace('runs/', '', 1)
+    try: adopted = read_json(run/'config.json').get('adopted')
+    except FormatError: adopted = ''    # what a run lacks is said where it is opened
+    return f'{title} (released model)' if adopted else title
 
 def _run_pairs(
     path: Path,             # folder of a run
@@ -512,7 +515,7 @@ def _run_pairs(
         try: found.append(load_pairs(f))
         except FormatError as e: notes.append(_short(e))
     try:
-        at = read_checkpoint(path/'last.pt')['iteration']
+        at = last_checkpoint(path)[1]['iteration']
         if all(r['iteration'] < at for p in found for r in p.rows):
             if progress:
                 print(f'{path}: scoring up to {3*max_samples} images of its last checkpoint, once', flush=True)
@@ -650,7 +653,7 @@ class Album:
 
     def views(self, **values) -> list:
         "(text, view) of the pictures"
-        found = sorted({self.view(r) for r, _ in self.where(**values)})
+        found = sorted({self.view(r) for r, _ in self.where(**values)}, key=natural_key)
         return [(f'camera {c}, {_segment(s)}, frame {f}', (s, f, c)) for s, f, c in found]
 
     def nearest(self, items: list, term: str, loss: float, n: int = 3) -> list:
@@ -660,7 +663,7 @@ class Album:
             if not r.get(term): continue
             d, view = abs(math.log(r[term]/loss)), self.view(r)
             if view not in best or d < best[view][0]: best[view] = d, r, e
-        return [best[v][1:] for v in sorted(best)[:n]]
+        return [best[v][1:] for v in sorted(best, key=natural_key)[:n]]
 
     def of_mean(self, means: list, term: str, loss: float, n: int = 3) -> tuple:
         "Pictures of the checkpoint, of those with pictures, whose mean loss of the set is nearest; and its row of means"
@@ -671,7 +674,7 @@ class Album:
         if not own: return [], None
         best = min(own, key=lambda m: abs(math.log(m[term]/loss)))
         items = self.where(**dict(zip(labels, key(best))))
-        return sorted(items, key=lambda i: self.view(i[0]))[:n], best
+        return sorted(items, key=lambda i: natural_key(self.view(i[0])))[:n], best
 
     def pictures(self, example: dict, region: str = 'face') -> list:
         "(image, alt, heading) of photo, render and difference, or of a region of them"
@@ -709,7 +712,15 @@ def quality_text(row: dict, metrics: list) -> str:
     "Qualities of an image"
     return ', '.join(measured(m, row[m]) for m in metrics if row.get(m) is not None)
 
+def stage_of_training(row: dict) -> str:
+    "How far a model was trained when it was scored; a released model is shown as it came"
+    return f"iteration {row['iteration']:,}" if row['iteration'] else 'before training here'
+
 # %% ../../nbs/show/01_explorer.ipynb #4ae48772
+def _some_of(rows, n):
+    "At most n rows of a table, every stage of every camera as often as any other"
+    return [rows[i] for i in spread_over([(r.get('run'), r.get('stage'), r.get('camera')) for r in rows], n)]
+
 class LossPane(Pane):
     "From a loss to what a face looks like at it"
     def __init__(self, source: Source, n_views: int = 3):
@@ -756,7 +767,11 @@ class LossPane(Pane):
 
     def choose(self):
         "Options that depend on others, then the pictures"
-        offer_stages(self.stage, self.album.values('stage', split=self.split.value, set=self.set.value))
+        # runs of several splits need not have the same sets, or architectures
+        set_options(self.set, self.album.sets(split=self.split.value))
+        here = dict(split=self.split.value, set=self.set.value)
+        set_options(self.arch, [('all', ''), *((a, a) for a in self.album.values('arch', **here))])
+        offer_stages(self.stage, self.album.values('stage', **here))
         rows, region, term = self.rows(), self.region.value, self.term.value
         names = [n for n in region_columns(region) if any(r.get(n) is not None for r in rows)]
         set_options(self.metric, [(metric_of(n)[0], n) for n in names] or [('–', '')])
@@ -812,12 +827,12 @@ class LossPane(Pane):
         key = self.term.value, self.metric.value, self.of.value, *self.labels().values()
         if key not in self.maps:
             rows = self.rows()
-            rows = rows[::max(1, len(rows)//4000)]
+            rows = _some_of(rows, 4000)
             try: m = LossQualityMap.fit(rows, self.term.value, self.metric.value, self.album.pairs.about)
             except ValueError: m = None
             self.maps[key] = m
             if m:
-                fig = m.figure(rows[::max(1, len(rows)//1500)])
+                fig = m.figure(_some_of(rows, 1500))
                 fig.set_size_inches(5.6, 3.5)
                 self.charts[key] = Chart(fig)
         return self.maps[key], self.charts.get(key)
@@ -867,7 +882,7 @@ class LossPane(Pane):
         term, metric = self.term.value, self.metric.value
         quality = f' and {measured(metric, mean[metric])}' if mean.get(metric) is not None else ''
         return (
-            f"Shown: {html.escape(mean['run'])} at iteration {mean['iteration']:,}, whose {mean['n_images']} images "
+            f"Shown: {html.escape(mean['run'])}, {stage_of_training(mean)}, whose {mean['n_images']} images "
             f'have a mean {loss_name(term)} of {mean[term]:.3g}{quality}.')
 
     def caption(self, row: dict) -> str:
@@ -876,7 +891,7 @@ class LossPane(Pane):
         segment = html.escape(_segment(row['segment'])).replace('_', '_<wbr>')
         return (
             f'<b>{loss_name(term)} {row[term]:.3g}</b><br>{quality_text(row, metrics)}<br>'
-            f"{html.escape(row['run'])}<br>iteration {row['iteration']:,}<br>camera {html.escape(row['camera'])}<br>"
+            f"{html.escape(row['run'])}<br>{stage_of_training(row)}<br>camera {html.escape(row['camera'])}<br>"
             f"{segment}, {row['frame']}")
 
 _BLANK = cv2.imencode('.png', np.full((1, 1, 3), 255, np.uint8))[1].tobytes()
@@ -937,7 +952,7 @@ class ReplayPane(Pane):
         self.images.value = tiles([('', self.album.pictures(example))], (205, 270))
         terms = [f'{loss_name(t)} <b>{row[t]:.4g}</b>' for t in loss_terms() if row.get(t) is not None]
         self.numbers.value = message(
-            f"{html.escape(row['run'])}, iteration <b>{row['iteration']:,}</b><br>{'<br>'.join(terms)}<br>"
+            f"{html.escape(row['run'])}, <b>{stage_of_training(row)}</b><br>{'<br>'.join(terms)}<br>"
             f'{quality_text(row, list(METRICS))}')
         self.curve.value = self.chart().mark(row['iteration'], row.get('screen'))
 
@@ -1072,7 +1087,7 @@ class LivePane(Pane):
         self.steps = [
             number(f'Direction {i} [sd]', -3, 3, .1, f'dam-live-direction-{i}', form='.1f', tooltip=tip.format(i))
             for i in range(1, n_directions + 1)]
-        cameras = [('free', ''), *((n, n) for n in sorted(scene.cameras))]
+        cameras = [('free', ''), *((n, n) for n in natural(scene.cameras))]
         self.camera = choice('Camera', cameras, 'dam-live-camera', wide)
         self.azimuth = number('Azimuth [°]', -180, 180, 1, 'dam-live-azimuth', form='.0f')
         self.elevation = number('Elevation [°]', -80, 80, 1, 'dam-live-elevation', form='.0f')
@@ -1132,7 +1147,7 @@ class LivePane(Pane):
         self.images.value = f'<div style="max-width:720px">{strip(rows, width)}{below}</div>'
         ms, a = 1e3*(time.perf_counter() - began), live.about
         self.numbers.value = message(
-            f'{text}<br>{html.escape(a["arch"])}, iteration {a["iteration"]:,}, colours of camera '
+            f'{text}<br>{html.escape(a["arch"])}, {a.get("trained") or stage_of_training(a)}, colours of camera '
             f'{html.escape(colors)}.<br>{ms:.0f} ms, {1e3/ms:.0f} frames a second.')
 
     def _from_nearest(self, live: LiveModel, code: np.ndarray, near: tuple, colors: str) -> tuple:
@@ -1212,7 +1227,7 @@ def check_address(ip: str, port: int):
             raise ValueError(f'{ip}:{port} cannot be served on ({e.strerror}); choose another --port') from None
 
 # %% ../../nbs/show/01_explorer.ipynb #bd91a6fd
-@call_parse
+@console_command
 def dam_explore(
     run: Param('folder of a run, or of runs; or a table of pairs (.npz); without it: the example',
                str, opt=False, nargs='?') = None,
@@ -1233,7 +1248,7 @@ def dam_explore(
     signal.signal(signal.SIGTERM, lambda *_: signal.raise_signal(signal.SIGINT))
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder)/'explorer.ipynb'
-        page.write_text(json.dumps(page_notebook(run, capture)))
+        page.write_text(json.dumps(page_notebook(run, capture)), encoding='utf-8')
         print(f'the explorer: http://{ip}:{port} (Ctrl-C ends it)', flush=True)
         options = ['--no-browser'] if no_browser else []
         Voila.launch_instance([str(page), f'--port={port}', f'--Voila.ip={ip}', *options])

@@ -6,15 +6,16 @@
 __all__ = ['quickstart_config', 'results_table', 'contact_sheet', 'curves', 'longer_training', 'quickstart', 'dam_quickstart']
 
 # %% ../../nbs/show/00_quickstart.ipynb #f5f9d0a5
-import html, json, time
+import html, json, shlex, time
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
-from fastcore.script import Param, call_parse
+from fastcore.script import Param
 from matplotlib.figure import Figure
 
+from ..base.commands import console_command
 from ..base.files import FormatError, atomic_path, plain_errors
 from ..base.geometry import view_vector
 from ..base.images import auto_exposure, to_display
@@ -39,6 +40,7 @@ def quickstart_config(
         out/'capture', out/'run', split='cam1', n_latent=64,
         weights=LossWeights(screen=1., verts=1., tex=1., kl=.01),
         iterations=iterations, batch_size=8, lr=1e-3, seed=seed, device=device, in_memory=True,
+        schedule='release',    # falls to two thirds in these few epochs, where much is still learned
         log_every=20, val_every=250, val_samples=24, checkpoint_every=250)
 
 # %% ../../nbs/show/00_quickstart.ipynb #b635978d
@@ -51,8 +53,8 @@ def results_table(results: Results) -> str:
         for name in {r['set'] for r in table}:
             own = [i for i, r in enumerate(table) if r['set'] == name]
             best.add((better[metric](own, key=lambda i: table[i][metric]), column))
-    def method(m): return m if m in BASELINES else f'model, {m}'
-    rows = [[r['set'].replace('_', ' '), method(r['method']), str(r['images']), *(results.format(r, m) for m in SCORES)]
+    def method(r): return ('' if r['method'] in BASELINES else 'model, ') + results.label(r['set'], r['method'])
+    rows = [[r['set'].replace('_', ' '), method(r), str(r['images']), *(results.format(r, m) for m in SCORES)]
             for r in table]
     return html_table(['set', 'method', 'images', *SCORES.values()], rows, best)
 
@@ -99,7 +101,7 @@ def curves(
 ) -> Figure:
     "A loss on samples of each set along training, with the baselines as lines"
     path = run.path if isinstance(run, Run) else Path(run)
-    rows, last = read_log(path/'val.csv'), results.last_stage()
+    rows = read_log(path/'val.csv')
     fig = Figure(figsize=(8.6, 3.1), layout='constrained')
     axes = fig.subplots(1, 3, sharey=True)
     for ax, name in zip(axes, SETS):
@@ -110,6 +112,7 @@ def curves(
                         label=f'model, {label}')
         for m, style in zip(BASELINES, ('--', ':')):
             ax.axhline(results.mean(name, m, term), ls=style, color='#30638e', lw=1.2, label=m)
+        last = results.final(name)
         ax.axhline(results.mean(name, last, term), ls='-', color='#d1495b', lw=.8, alpha=.6,
                    label=f'model, {last}, at the end')
         ax.set(title=name.replace('_', ' '), xlabel='iteration', yscale='log')
@@ -122,22 +125,23 @@ def curves(
 # %% ../../nbs/show/00_quickstart.ipynb #aa64a880
 def against_baselines(results: Results) -> list:  # of sentences
     "How the adapted model stands against each baseline, set by set, in screen loss"
-    lines, stage = [], results.last_stage()
+    lines, stages = [], {s: results.final(s) for s in SETS}
+    how = ' or '.join(sorted({stages[s] for s in results.sets}))
     for baseline in BASELINES:
         parts = []
         for s in SETS:
-            ours, theirs = results.mean(s, stage, 'screen'), results.mean(s, baseline, 'screen')
+            ours, theirs = results.mean(s, stages[s], 'screen'), results.mean(s, baseline, 'screen')
             if not np.isfinite([ours, theirs]).all(): continue
             side = 'below' if ours < theirs else 'above'
             parts.append(f"{abs(1 - ours/theirs):.0%} {side} on {s.replace('_', ' ')}")
         lines.append(
-            f'Against the {baseline} (best colour fit), the screen loss of the model ({stage}) is {", ".join(parts)}.')
+            f'Against the {baseline} (best colour fit), the screen loss of the model ({how}) is {", ".join(parts)}.')
     return lines
 
 # %% ../../nbs/show/00_quickstart.ipynb #0c6b2fd1
 def longer_training() -> dict:
     "Committed results of longer quickstart runs: how they were made, and a row for each length, set and method"
-    return json.loads((files('multiface_dam')/'assets'/'longer_training.json').read_text())
+    return json.loads((files('multiface_dam')/'assets'/'longer_training.json').read_text(encoding='utf-8'))
 
 # %% ../../nbs/show/00_quickstart.ipynb #c27113a4
 def write_report(
@@ -156,20 +160,20 @@ def write_report(
         _capture_html(run),
         figure(contact_sheet(run.capture), 'photos of the synthetic head from eight cameras in four expressions',
                'Synthetic photos, cameras from one side of the head round to the other, prepared for viewing.'),
-        '<h2>Three kinds of unseen, five methods</h2>',
-        results_table(results),
+        '<h2>Three kinds of unseen, before and after adaptation</h2>',
+        results_table(results) + html.escape(results.note_of_faceless()),
         _TABLE_NOTE,
         '<h2>Photo, render, difference</h2>',
         figure(run.path/'evaluation'/'adapted.png',
                'photo, render, difference and textures for one sample of each set',
-               'One sample of each set, after adaptation (synthetic).'),
+               'One sample of each set, each by the model that was adapted for it (synthetic).'),
         '<h2>Learning</h2>',
         figure(curves(run, results), 'screen loss along training for the three sets, with the baselines',
                'Screen loss along training, before adaptation, with the baselines as lines (synthetic).'),
         _longer_html(),
-        _NEXT.format(run=html.escape(str(run.path)), capture=html.escape(str(run.capture.root)))]
+        _next_steps(run)]
     path = Path(out)/'report.html'
-    with atomic_path(path) as tmp: Path(tmp).write_text('\n'.join(parts), encoding='utf-8')
+    with atomic_path(path) as tmp: Path(tmp).write_text('\n'.join(parts), 'utf-8', 'replace')
     return path
 
 def _capture_html(run: Run) -> str:
@@ -197,9 +201,10 @@ _HEAD = ('Report of <code>dam_quickstart</code>. Everything here is <b>synthetic
 _TABLE_NOTE = """<p class="mut">Screen and texture losses are in units of normalised texture; lower is better.
 PSNR and SSIM are taken inside the face mask on linear colours; higher is better. Both baselines stand on the frame's
 tracked mesh and have the best colour fit for each camera, and the average texture has seen the very frame that is
-scored; the model has to decode mesh and texture. <i>As trained</i>, unseen cameras have the anchor's colours;
-<i>colour adapted</i>: fitted on training expressions; <i>encoder adapted</i>: the encoder, too, fine-tuned on the new
-expressions as the training cameras see them. Stressed: the best of each set.</p>"""
+scored; the model has to decode mesh and texture. <i>As trained</i>, unseen cameras have the anchor's colours, and the
+encoder has never met the new expressions. <i>Adapted</i>, each set has what its protocol says: new views the colours of
+their cameras, fitted on training expressions; new expressions the encoder, fine-tuned on them as the training cameras see
+them; both at once both. Stressed: the best of each set.</p>"""
 
 _NEXT = """<h2>Next, with a real capture</h2>
 <p>A capture in Multiface layout is a folder with <code>images</code>, <code>unwrapped_uv_1024</code>,
@@ -209,11 +214,17 @@ dam_evaluate runs/base
 tensorboard --logdir runs/base/tensorboard</pre>
 <p>The run of this report is in <code>{run}</code>, its capture in <code>{capture}</code>.
 Videos of it, the explorer on it, and the run in Python:</p>
-<pre>dam_visualize {run} --orbit
-dam_explore {run}</pre>
+<pre>dam_visualize {quoted} --orbit
+dam_explore {quoted}</pre>
 <pre>from multiface_dam import load_run
-run = load_run('{run}')
+run = load_run({literal})
 item = run.sets['novel_view'][0]</pre></html>"""
+
+def _next_steps(run: Run) -> str:
+    "What to do with the run, with its folder as text, as a word of a command line, and as Python writes it"
+    path = str(run.path)
+    texts = dict(run=path, quoted=shlex.quote(path), literal=repr(path), capture=str(run.capture.root))
+    return _NEXT.format(**{k: html.escape(t) for k, t in texts.items()})
 
 # %% ../../nbs/show/00_quickstart.ipynb #967fc2e7
 def quickstart(
@@ -258,14 +269,15 @@ def evaluate_once(run: Run, progress: bool = True) -> Results:
         except FormatError: results = None
         same = results and options.items() <= results.about.items()
         if same and results.about['iterations'] == run.iteration: return results
-    def sheet(adapted, results):
+    def sheet(runs, results):
         where.mkdir(exist_ok=True)
+        by = [runs[s] for s in run.sets if len(run.sets[s])]
         with atomic_path(where/'adapted.png') as tmp:
-            sample_sheet(adapted, pick_samples(adapted)).savefig(tmp, format='png', dpi=100)
+            sample_sheet(run, pick_samples(run), runs=by).savefig(tmp, format='png', dpi=100)
     return evaluate(run, **options, progress=progress, adapted=sheet)
 
 # %% ../../nbs/show/00_quickstart.ipynb #0c8783d5
-@call_parse
+@console_command
 def dam_quickstart(
     out: Param('folder for capture, run and report', str, opt=False, nargs='?') = 'quickstart',
     seed: int = 0,             # of the person, the cameras and the training

@@ -7,7 +7,7 @@ __all__ = ['difference_map', 'View', 'Drawing', 'make_drawing', 'view_pictures',
            'orbit_pictures', 'visualize', 'dam_visualize']
 
 # %% ../../nbs/show/02_visualize.ipynb #84dd34df
-import copy, difflib, hashlib, json, shutil, subprocess, tempfile, warnings
+import copy, difflib, glob, hashlib, json, shutil, subprocess, tempfile, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Callable
 
 import matplotlib, numpy as np, torch
-from fastcore.script import Param, call_parse, store_true
+from fastcore.script import Param, store_true
 from PIL import Image, ImageDraw, ImageFont
-from tqdm import tqdm
 
+from ..base.commands import console_command, progress_bar
 from ..base.files import FormatError, atomic_path, listed, plain_errors
+from ..base.processes import reader_errors, sample_loader
+from ..capture.capture import check_outside
 from ..base.geometry import Camera, angles_to_direction, look_at, projection_matrix, rig_focus, view_vector
 from ..base.images import resize_image
 from ..training.losses import render_output
@@ -155,7 +157,7 @@ class View(torch.utils.data.Dataset):
 def view_batches(run: Run, view, batch_size: int):
     "Batches of a view (or a subset of one) on the run's device, textures and meshes normalised"
     norm = run.norm
-    for b in torch.utils.data.DataLoader(view, batch_size=batch_size, num_workers=run.config.workers):
+    for b in sample_loader(view, run.config.workers, batch_size):
         b = {k: v.to(run.device) if torch.is_tensor(v) else v for k, v in b.items()}
         avg, verts = b.pop('avg'), b.pop('verts')
         yield dict(b, avg_tex=torch.where(avg != 0, (avg - norm.tex_mean)/norm.tex_std, 0.),
@@ -299,7 +301,7 @@ def video_writer(
     "Yields `write(frame)`, frame (H,W,3) uint8; the file is there when the block ends well, and not otherwise"
     exe, path = find_ffmpeg(), Path(path)
     # of a process that was killed
-    for left in path.parent.glob(f'.{path.stem}-????????{path.suffix}'): left.unlink(missing_ok=True)
+    for left in path.parent.glob(f'.{glob.escape(path.stem)}-????????{path.suffix}'): left.unlink(missing_ok=True)
     with atomic_path(path) as tmp, tempfile.TemporaryFile() as log:
         encoder = _Encoder(exe, path, tmp, log, ['-framerate', f'{fps}'], ['-crf', f'{crf}'], mark)
         try:
@@ -310,6 +312,15 @@ def video_writer(
 _BT709 = '-colorspace bt709 -color_primaries bt709 -color_trc bt709'
 _CONVERT = ('scale=out_color_matrix=bt709:out_range=tv,'
             'setparams=colorspace=bt709:color_primaries=bt709:color_trc=bt709')
+
+def _frame_remedy(shape, kind, known) -> str:
+    "What to do with a frame that is none"
+    if len(shape) == 3 and shape[2] == 4: return 'blend it over a background, then drop the fourth channel: frame[..., :3]'
+    if len(shape) == 2 or shape[2:] == (1,): return 'repeat grey three times: np.repeat(frame[..., None], 3, 2)'
+    if shape[:1] == (3,): return 'channels come last: frame.transpose(1, 2, 0)'
+    if 'float' in str(kind): return 'scale colours in [0, 1] first: (255*frame).round().astype(np.uint8)'
+    if shape != known: return 'all frames of a video have one size'
+    return 'give an array of 8 bits'
 
 class _Encoder:
     "ffmpeg, started with the first frame, whose size is that of the video"
@@ -324,7 +335,8 @@ class _Encoder:
         command = [
             self.exe, '-y', '-loglevel', 'error', *self.rate, *f'-f rawvideo -pix_fmt rgb24 -s {size} -i - -an'.split(),
             '-vf', _CONVERT, '-c:v', 'libx264', *self.quality, '-pix_fmt', 'yuv420p', *_BT709.split(),
-            '-movflags', '+faststart', '-metadata', f'comment={self.mark}', str(self.tmp)]
+            '-movflags', '+faststart', '-metadata', f'comment={self.mark}',
+            f'file:{self.tmp}']    # or a:b is read as a protocol, -x as an option
         try:    # in a session of its own: Ctrl-C is for us alone
             self.process = subprocess.Popen(
                 command, stdin=subprocess.PIPE, stdout=self.log, stderr=self.log, start_new_session=True)
@@ -333,12 +345,19 @@ class _Encoder:
                 f'{self.exe}: expected the program ffmpeg, found {e.strerror}; '
                 'pip install imageio-ffmpeg, or correct IMAGEIO_FFMPEG_EXE') from e
 
+    def check(self, frame):
+        "Refuse what is not a frame, or not one of this video"
+        shape, kind = np.shape(frame), getattr(frame, 'dtype', type(frame).__name__)
+        known = (h, w, _) = self.shape or (*(shape[:2] if len(shape) == 3 else 'HW'), 3)
+        if isinstance(frame, np.ndarray) and kind == np.uint8 and shape == known and min(shape) > 0: return
+        raise ValueError(
+            f'{self.path}: expected frames ({h}, {w}, 3) RGB uint8, found {shape} {kind}; {_frame_remedy(shape, kind, known)}')
+
     def write(self, frame: np.ndarray):
         "One frame (H,W,3) uint8, all of one size"
+        self.check(frame)
         if self.shape is None: self.start(frame.shape)
         shape = self.shape
-        if frame.dtype != np.uint8 or frame.ndim != 3 or frame.shape != shape:
-            raise ValueError(f'{self.path}: expected frames {shape} uint8, found {frame.shape} {frame.dtype}')
         even = np.pad(frame, ((0, shape[0] % 2), (0, shape[1] % 2), (0, 0)), 'edge')
         try: self.process.stdin.write(even.tobytes())
         except OSError as e:
@@ -498,7 +517,7 @@ def choose_segments(
 
 def choose_cameras(
     run: Run,
-    asked='',  # names, or 'all'; '': one of training and three test cameras that see the face
+    asked='',  # names, or 'all'; '': those that the split names, else one of training and three test cameras that see the face
 ) -> list:
     "Names of cameras"
     names, asked = list(run.capture.cameras), as_list(asked)
@@ -507,6 +526,7 @@ def choose_cameras(
     if asked: return names if 'all' in asked else list(dict.fromkeys(asked))
     pose = run.capture.read_head_pose(*run.capture.frames[0])
     with_photos = [c for c, there in zip(names, run.capture.has_photo.any(0)) if there]
+    if visual := [c for c in run.split.visual if c in with_photos]: return visual
     # how far in front of the face each camera is: 1 straight ahead, below 0 behind
     front = {c: view_vector(run.capture.cameras[c], pose)[2] for c in with_photos}
     test = [c for c in run.split.test_cameras if front.get(c, -1) > 0] or list(run.split.test_cameras)
@@ -569,6 +589,7 @@ class _Jobs:
         return [v.camera, [self.run.capture.frame_list[r] for r in v.rows], v.there.tolist()]
 
 # %% ../../nbs/show/02_visualize.ipynb #9f2886f4
+@reader_errors()
 def visualize(
     run,                        # `Run`, or its folder
     out,                        # folder; gets SEGMENT/CAMERA.mp4, SEGMENT/free_viewpoint.mp4 and sheet_SET.jpg
@@ -597,6 +618,7 @@ def visualize(
             f'expected max_frames ≥ 0, rows and batch_size ≥ 1, found {max_frames}, {rows}, {batch_size}')
     if not (videos or sheets or orbit): raise ValueError('nothing to do: choose videos, sheets or orbit')
     if not isinstance(run, Run): run = load_run(run, in_memory=False)
+    if Path(out).parent != run.path: check_outside(out, run.capture.root)
     cameras = choose_cameras(run, cameras)
     views = _chosen_views(run, choose_segments(run, segments), cameras, as_list(sets), max_frames)
     if videos or orbit: find_ffmpeg()
@@ -607,6 +629,7 @@ def visualize(
     if videos: jobs += can.videos(views)
     if orbit: jobs += can.orbits([View(run, s, None, max_frames) for s in dict.fromkeys(v.segment for v in views)])
     if sheets: jobs += can.sheets(views, rows)
+    if not jobs: raise ValueError('nothing to show: a sheet needs photos, and these segments and cameras have none')
     _draw(jobs, force, progress, out)
     return [j.path for j in jobs]
 
@@ -627,14 +650,14 @@ def _draw(jobs: list, force: bool, progress: bool, out):
     todo = [j for j in jobs if force or not is_current(j.path, j.mark)]
     if progress:
         print(f'{out}: {len(todo)} files to draw, {len(jobs) - len(todo)} are there and up to date', flush=True)
-    with tqdm(total=sum(j.n for j in todo), unit='picture', disable=not (progress and todo),
+    with progress_bar(total=sum(j.n for j in todo), unit='picture', disable=not (progress and todo),
               mininterval=1, dynamic_ncols=True) as bar:
         for j in todo:
             bar.set_description(f'{j.path.parent.name[:24]}/{j.path.stem}')
             j.write(j.path, j.mark, bar.update)
 
 # %% ../../nbs/show/02_visualize.ipynb #8c839aec
-@call_parse
+@console_command
 def dam_visualize(
     run: str,                   # folder of a run
     out: Param('folder for the results; without it: RUN/visualize', str, opt=False, nargs='?') = None,
@@ -656,12 +679,13 @@ def dam_visualize(
     workers: int = 0,           # processes that read data
     device: str = 'auto',       # auto, cpu, cuda, ...
     force: store_true = False,  # draw again what is there and up to date
+    other_data: store_true = False, # go on where the capture is not what the run was trained on
 ):
     "Videos and sheets of a trained run: photo, render, difference; interrupted, the same command goes on"
     with plain_errors():
         if not (videos or sheets or orbit): videos = sheets = True
         out = Path(out or Path(run)/'visualize')
-        loaded = load_run(run, capture or None, device, workers=workers, in_memory=False)
+        loaded = load_run(run, capture or None, device, other_data, workers=workers, in_memory=False)
         paths = visualize(
             loaded, out, segments, cameras, sets, videos, sheets, orbit, fps, height, difference, raw_colors,
             max_frames, rows, batch_size, crf, force)
