@@ -60,7 +60,8 @@ def main(
     run_all(out, lengths, seed)
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else 'CPU'
     about = (f"Screen loss of the quickstart's run on the synthetic capture (seed {seed}), trained longer, each length a "
-             f'run of its own; measured on {device}, torch {torch.__version__}.')
+             f'run of its own; measured on {device}, torch {torch.__version__}. Adapted: new views by their colours, new '
+             'expressions by the encoder, both by both.')
     result = dict(about=about, command=f'python benchmarks/longer_training.py OUT --iterations {iterations}',
                   columns=[*(f'model, {m}' for m in STAGES), *BASELINES], rows=rows_of(out, lengths))
     (out/'longer_training.json').write_text(json.dumps(result, indent=1))

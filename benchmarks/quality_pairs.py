@@ -102,7 +102,7 @@ def main(
         config = TrainConfig(
             capture, out/'runs', test_segments=listed(test_segments), n_latent=n_latent,
             weights=LossWeights(screen=1., verts=1., tex=1., kl=.01), iterations=iterations, batch_size=batch_size,
-            lr=lr, tex_size=tex_size, device=device, in_memory=True, val_every=iterations, val_samples=8,
+            lr=lr, schedule='release', tex_size=tex_size, device=device, in_memory=True, val_every=iterations, val_samples=8,
             checkpoint_every=max(1, iterations//8))
         at = checkpoints_of(earliest, iterations, checkpoints)
         configs = grid_configs(config, listed(archs), listed(splits), listed(seeds, int))
