@@ -4,6 +4,7 @@
     python tools/check.py links        a link or picture of a notebook or page is there
     python tools/check.py commands     every dam_... line in README, notebooks and messages parses
     python tools/check.py names        a public name is defined in one module, and documented in its notebook
+    python tools/check.py outputs      a notebook has outputs, small ones, without warnings and without the state of widgets
     python tools/check.py example      README's Python runs as it is pasted
 
 Each prints what it found, one line each, and exits with 1 if that is anything.
@@ -170,6 +171,18 @@ def names():
         if len(where) > 1: yield f'{name}: public in {" and ".join(where)}'
     print(f'{len(home)} public names in {len(modules)} modules')
 
+# --- outputs
+
+def outputs():
+    "What a reader sees of a notebook without running it"
+    for p in notebooks:
+        book, where = json.loads(p.read_text()), p.relative_to(root)
+        shown = [o for c in book['cells'] for o in c.get('outputs', [])]
+        if not shown: yield f'{where}: no cell has an output; run it and commit what the reader should see'
+        if any(o.get('name') == 'stderr' for o in shown): yield f'{where}: a warning or an error among the outputs'
+        if 'widgets' in book['metadata']: yield f"{where}: the state of widgets; remove 'widgets' from its metadata"
+        if (size := p.stat().st_size) > 1e6: yield f'{where}: {size/1e6:.1f} MB, 1 MB at most'
+
 # --- README's example
 
 def example():
@@ -182,7 +195,7 @@ def example():
     if done.returncode: yield f"README's example ends with {done.returncode}:\n{done.stderr[-2000:]}"
 
 if __name__ == '__main__':
-    checks = dict(words=words, links=links, commands=commands, names=names, example=example)
+    checks = dict(words=words, links=links, commands=commands, names=names, outputs=outputs, example=example)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checks', nargs='+', choices=checks)
     found = [line for name in dict.fromkeys(parser.parse_args().checks) for line in checks[name]()]
