@@ -185,9 +185,12 @@ def parse_numbers(
     return numbers
 
 # %% ../../nbs/base/00_files.ipynb #03dd78d8
-def with_digest(value: dict) -> dict:
-    "What `json.dumps` takes, as it will be read, and its digest under the key `digest`"
-    value = json.loads(json.dumps(value))
+def with_digest(
+    value: dict, # what `json.dumps` takes
+    **options,   # of `json.dumps`
+) -> dict:
+    "The value as it will be read, and its digest under the key `digest`"
+    value = json.loads(json.dumps(value, **options))
     return dict(value, digest=_json_digest(value))
 
 def without_digest(value: dict) -> dict:
@@ -224,9 +227,9 @@ def write_json(
     **options,   # of `json.dumps`
 ):
     "A JSON file with the digest of its content, written atomically; `ValueError` for NaN and infinity, which JSON lacks"
-    try: value = json.loads(json.dumps(value, **{'allow_nan': False, **options}))
+    try: value = with_digest(value, **{'allow_nan': False, **options})
     except ValueError as e: raise ValueError(f'{path}: expected what JSON can hold, found something else ({e})') from None
-    with atomic_path(path) as tmp: tmp.write_text(json.dumps(with_digest(value), indent=1))
+    with atomic_path(path) as tmp: tmp.write_text(json.dumps(value, indent=1))
 
 def read_json(
     path,                     # the file

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from ..base.files import FormatError
+from .checkable import spread_rows
 from .capture import Capture
 from .dataset import CaptureDataset
 
@@ -131,7 +132,7 @@ def _keys(train: CaptureDataset, cameras: list) -> tuple: # of meshes and poses;
     averages = [f'average/{frames[r]}' for r in rows]
     views = [[f'{what}/{frames[r]}/{name[c]}' for what in ('texture', 'photo')] for r, c in pairs]
     if not train.photos: views = [v[:1] for v in views]
-    def some(x): return [x[i] for i in np.unique(np.linspace(0, len(x) - 1, min(N_DECODED, len(x))).astype(int))]
+    def some(x): return [x[i] for i in spread_rows(np.arange(len(x)), N_DECODED)]
     decoded = some(averages) + sum(some(views), [])
     def there(keys): return [k for k in keys if contents.place(k)]
     return numbers, there(averages + sum(views, [])), there(decoded), there(_others(train, cameras, frames, name))

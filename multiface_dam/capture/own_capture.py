@@ -8,7 +8,7 @@ __all__ = ['LOW_AGREEMENT', 'LARGE_SHIFT', 'DARK', 'seen_from_behind', 'uv_overl
            'dam_import']
 
 # %% ../../nbs/capture/16_own_capture.ipynb #f6e9180b
-import json, os, re, tempfile, unicodedata, warnings, zipfile, zlib
+import json, os, re, tempfile, unicodedata, warnings, zlib
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -21,18 +21,17 @@ from fastcore.script import store_true
 from matplotlib.figure import Figure
 
 from ..base.commands import console_command, progress_bar
-from multiface_dam.base.files import (
-    FormatError, MissingFileError, atomic_path, own_remedy, parse_numbers, plain_errors, plain_name, read_bytes,
-    read_json, write_json)
+from ..base.files import (
+    MissingFileError, atomic_path, own_remedy, parse_numbers, plain_errors, plain_name, read_bytes, read_json, write_json)
 from ..base.geometry import MAX_MM, Topology, check_range, projection_matrix, read_obj, write_krt
 from ..base.images import auto_exposure, resize_image, to_display, undistort_image
-from ..base.sealed import MANIFEST
+from ..base.sealed import MANIFEST, read_npz, write_npz
 from ..rendering.renderer import rasterize, render, unwrap_texture
 from .calibrations import UNKNOWN_SIZE, LensCamera, obeys_exif, read_cameras
 from multiface_dam.capture.capture import (
     STATISTICS, Capture, as_capture, compute_statistics, photo_path, texture_path, topology_path, unwrap_frame, write_frame_list,
     write_mesh, write_photo)
-from .checkable import list_plain_files
+from .checkable import list_plain_files, spread_rows
 from .dataset import resize_texture, spaced
 from .head_pose import as_pose, head_axes, inverse, move, read_pose, rigid_fit, track_head
 from .look import overlay
@@ -264,7 +263,7 @@ class _Shape:
             raise ValueError(f'expected rigid to be {n} weights, one for each vertex, found {np.shape(rigid)}')
         rigid = None if rigid is None else np.asarray(rigid, np.float64)[used]
         weights = np.ones(len(used)) if rigid is None else rigid
-        few = meshes[np.unique(np.linspace(0, len(meshes) - 1, min(len(meshes), 15)).astype(int))]
+        few = spread_rows(meshes, 15)
         apart = np.stack([_off(few, m, weights) for m in few])
         ref = few[np.argmin(np.median(apart, 1))]
         off = _off(meshes, ref, weights)
@@ -285,10 +284,8 @@ _SHAPE = 'import_shape.npz'
 
 def _load_shape(out) -> _Shape:
     "The shape that an earlier call found: what is done stays as it is"
-    try:
-        with np.load(out/_SHAPE, allow_pickle=False) as z: return _Shape(**{k: z[k][()] for k in z})
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as e:
-        raise FormatError.at(out/_SHAPE, 'what the first call of this import noted', e, f'remove {out}, and import again') from None
+    noted = read_npz(out/_SHAPE, 'what the first call of this import noted', f'remove {out}, and import again')
+    return _Shape(**{k: v[()] for k, v in noted.items()})
 
 def _verdicts(old, asked) -> dict: # {frame: why it cannot be used, or ''}
     "What an earlier call found out of meshes that have not changed"
@@ -328,8 +325,7 @@ class _Survey:
     def begin(self, rigid, n_some=200):
         "Find the shape from some meshes, spread over all"
         if self.shape: return
-        rows = np.unique(np.linspace(0, len(self.todo) - 1, min(len(self.todo), n_some)).astype(int))
-        some = [self.todo[i] for i in rows]
+        some = [self.todo[i] for i in spread_rows(np.arange(len(self.todo)), n_some)]
         verts = {f.name: v for f in some if (v := self.read(f)) is not None}
         if not verts: self.refuse(some)
         n = Counter(map(len, verts.values())).most_common(1)[0][0]
@@ -618,7 +614,7 @@ def write_capture(
     survey.end(progress)
     survey.warn('' if check else out)
     frames = survey.good
-    with atomic_path(out/_SHAPE) as tmp: np.savez(tmp, **vars(shape))
+    write_npz(out/_SHAPE, **vars(shape))
     _claim(out, asked, old, survey.lost, frames)
     write_krt(out/'KRT', cameras)
     write_frame_list(out, [(f.segment, f.frame) for f in frames])
@@ -710,8 +706,7 @@ def check_cameras(
     capture = as_capture(capture)
     size, names = min(capture.tex_size, 256), list(capture.cameras)
     rows, cams = capture.sample_index()
-    frames, used = np.unique(rows), _used_texels(capture.topology, size)
-    if len(frames): frames = frames[np.unique(np.linspace(0, len(frames) - 1, n_frames).astype(int))]
+    frames, used = spread_rows(np.unique(rows), n_frames), _used_texels(capture.topology, size)
     sums = {n: dict(frames=0, inside=0., seen=0., xy=np.zeros(3), shifts=[]) for n in names}
     for row in frames:
         s, f = capture.frame_list[row]
@@ -823,7 +818,7 @@ def _middle(capture): # segment, 'average', frame
 def _common_topology(frames): # Topology
     "The one that most of some OBJ files agree with"
     votes, fault = [], None
-    for f in [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, min(len(frames), 9)).astype(int))]:
+    for f in [frames[i] for i in spread_rows(np.arange(len(frames)))]:
         try: t = read_obj(f.verts)[1]
         except (ValueError, OSError) as e:
             fault = fault or e
