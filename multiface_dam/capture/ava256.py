@@ -20,12 +20,11 @@ from ..base.geometry import (
     MAX_MM, Camera, check_range, projection_matrix, read_obj, read_transform)
 from ..base.images import lens_mask, read_png
 from ..base.sealed import read_npz, write_npz
-from ..rendering.renderer import unwrap_texture
 from .findings import Finding, fault_kind
 from .listing import cache_files
 from .checkable import LABELS, CheckedFiles, check_pose, upright
 from .capture import (
-    STATISTICS, Capture, Statistics, read_statistics, read_variance, register_layout)
+    STATISTICS, Capture, Statistics, read_statistics, read_variance, register_layout, unwrapped_colours)
 from .dataset import average_seen
 
 # %% ../../nbs/capture/07_ava256.ipynb #ada00001
@@ -467,15 +466,12 @@ def read_texture(self: Ava256Capture, segment, camera, frame) -> np.ndarray: # (
     if camera == 'average':
         data, path = self._read(2, segment, frame, 'a texture'), self.texture_path(segment, camera, frame)
         return decode_avif(data, path, (self.tex_size,)*2, 'a texture')[::-1]
-    photo = np.dstack([self.read_photo(segment, camera, frame), lens_mask(self.cameras[camera])])
-    verts = self.read_verts(segment, frame)
+    photo, shown = self.read_photo(segment, camera, frame), lens_mask(self.cameras[camera])
+    verts = torch.as_tensor(self.read_verts(segment, frame))[None]
     M = projection_matrix(self.cameras[camera], self.read_head_pose(segment, frame))
-    photo, verts, M = (torch.as_tensor(x)[None] for x in (photo, verts, M))
-    tex, seen = unwrap_texture(photo.permute(0, 3, 1, 2).float(), verts, self.topology, M, self.tex_size)
-    *tex, whole = tex[0].numpy()
-    tex = np.rint(np.stack(tex, -1))
-    shown = seen[0, 0].numpy() * tex.any(-1) * (whole > .999)
-    return (np.maximum(tex, 1) * shown[..., None]).astype(np.uint8) # what was seen is at least 1
+    tex, seen = unwrapped_colours(photo, verts, self.topology, M, self.tex_size, shown)
+    seen &= tex.any(-1)
+    return (np.maximum(tex, 1) * seen[..., None]).astype(np.uint8) # what was seen is at least 1
 
 @patch
 def read_verts(self: Ava256Capture, segment, frame) -> np.ndarray: # (V,3) float32, mm

@@ -19,7 +19,7 @@ from typing import Callable
 import cv2
 import numpy as np
 
-from ..base.files import FormatError, MissingFileError, parse_numbers, quoted, read_bytes
+from ..base.files import FormatError, MissingFileError, parse_numbers, quoted, read_bytes, read_lines
 from ..base.geometry import Camera, is_rotation, read_krt
 from .listing import natural_key
 
@@ -392,8 +392,7 @@ def _lens_of(model, numbers, path, line=None) -> tuple: # K, 'opencv' or 'fishey
     return K, 'fisheye' if fisheye else 'opencv', _each({k: q[k] for k in q if k[0] in 'kp'}, 'fisheye' if fisheye else 'opencv', path)
 
 def _text_lines(path, what):
-    text = read_bytes(path, what).decode(errors='replace')
-    return [(i, line) for i, line in enumerate(text.splitlines(), 1) if not line.startswith('#')]
+    return [(i, line) for i, line in enumerate(read_lines(path, what), 1) if not line.startswith('#')]
 
 def _colmap_text(folder) -> tuple: # {ID: ((H, W), K, model, numbers)}, [(photo, q, t, ID, line)]
     "cameras.txt and images.txt"
@@ -401,7 +400,7 @@ def _colmap_text(folder) -> tuple: # {ID: ((H, W), K, model, numbers)}, [(photo,
     for i, line in _text_lines(path, "COLMAP's cameras"):
         words = line.split(None, 4)
         if not words: continue
-        if len(words) < 5 or words[1] not in _COLMAP_READ or not (words[2].isdigit() and words[3].isdigit()):
+        if len(words) < 5 or words[1] not in _COLMAP_READ or not all(w.isascii() and w.isdigit() for w in words[2:4]):
             raise FormatError.at(
                 path, f"'ID MODEL WIDTH HEIGHT numbers', MODEL of {', '.join(_COLMAP_READ)}", quoted(line), _COLMAP_HELP, i)
         number, model, width, height, rest = words

@@ -637,22 +637,24 @@ def leave_out(self: Capture,
     self.refit()
     return n
 
-# %% ../../nbs/capture/00_capture.ipynb #7c1f0a52
-def _unwrap_photo(
-    photo: np.ndarray,  # (H,W,3) uint8
+# %% ../../nbs/capture/00_capture.ipynb #c90b42de
+def unwrapped_colours(
+    photo: np.ndarray,   # (H,W,3) uint8
     verts: torch.Tensor, # (1,V,3) mm
     topology: Topology,
-    M: np.ndarray,      # (3,4) mesh to pixels
-    tex_size: int,      # T
-    shown: np.ndarray   # (H,W) bool: where the photo shows something
-) -> tuple:             # (T,T,3) uint8, row 0 = v 0, 0 = unseen; seen (T,T) bool
-    "The texture that a photo shows"
-    image = torch.as_tensor(np.dstack([photo, shown])).permute(2, 0, 1)[None].float()
+    M: np.ndarray,       # (3,4) mesh to pixels
+    tex_size: int,       # T
+    shown: np.ndarray    # (H,W) bool: where the photo shows something
+) -> tuple:              # (T,T,3) float32, whole levels, row 0 = v 0; seen (T,T) bool
+    "The colours that a photo shows in a texture; nothing that is mixed with what it does not show"
+    partly = not shown.all()    # else a fourth channel would tell nothing
+    image = torch.as_tensor(np.dstack([photo, shown]) if partly else photo).permute(2, 0, 1)[None].float()
     tex, seen = unwrap_texture(image, verts, topology, torch.as_tensor(M)[None], tex_size)
     tex, seen = tex[0].permute(1, 2, 0).numpy(), seen[0, 0].numpy() > 0
-    tex, seen = np.rint(tex[..., :3]), seen & (tex[..., 3] > .999) # nothing mixed with black
-    return np.maximum(tex, 1).astype(np.uint8) * seen[..., None], seen # a texel that was seen is never 0
+    if partly: seen &= tex[..., 3] > .999
+    return np.rint(tex[..., :3]), seen
 
+# %% ../../nbs/capture/00_capture.ipynb #7c1f0a52
 def unwrap_frame(
     dest, segment: str, frame: str, # where
     verts: np.ndarray,  # (V,3) mm, in the head's frame
@@ -669,7 +671,8 @@ def unwrap_frame(
     def one(name):
         M, image, shown = projection_matrix(cameras[name], head_pose), photo(name), lens_mask(cameras[name])
         if trusted: shown = shown & trusted(name, image)
-        tex, seen = _unwrap_photo(image, verts, topology, M, tex_size, shown)
+        tex, seen = unwrapped_colours(image, verts, topology, M, tex_size, shown)
+        tex = np.maximum(tex, 1).astype(np.uint8) * seen[..., None]    # a texel that was seen is never 0
         write_texture(dest, segment, name, frame, tex)
         return tex, seen
 
