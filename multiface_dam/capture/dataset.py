@@ -239,6 +239,15 @@ def _shares(sizes, n, rank):
         left -= each*len(room)
     return shares
 
+# %% ../../nbs/capture/03_dataset.ipynb #e5b1c7a4
+def evenly(
+    x,       # a sequence
+    n: int   # at most so many
+) -> list:
+    "Some of a sequence, evenly spaced: the first, the last, and those between"
+    at = np.linspace(0, len(x) - 1, min(n, len(x))).round().astype(int)
+    return [x[i] for i in at]
+
 # %% ../../nbs/capture/03_dataset.ipynb #583d7a3d
 def spread_over(
     groups,      # the group of each of N items, in their order: a sample's camera, say

@@ -18,7 +18,7 @@ from ..base.sealed import read_npz, seal_zip
 from ..base.geometry import view_vector
 from ..base.images import decode_jpeg, encode_jpeg, resize_image
 from ..capture.capture import Capture
-from ..capture.dataset import spread_over
+from ..capture.dataset import evenly, spread_over
 from ..training.losses import TERMS
 from ..training.run import Run, TrainConfig, as_run, has_checkpoint, last_checkpoint, load_run
 from ..training.loop import train
@@ -176,14 +176,10 @@ def save_pairs(
             raise ValueError(f'{path}: {len(pairs.rows)} rows need {len(data)} bytes, {max_bytes} are allowed; '
                              'score fewer images')
         share = 1 - (len(data) - max_bytes)/max(1, pictures['e_bytes'].size)
-        examples = _evenly(examples, max(0, int(len(examples)*.98*max(0, share))))
+        examples = evenly(examples, max(0, int(len(examples)*.98*max(0, share))))
     with atomic_path(path) as tmp:
         Path(tmp).write_bytes(data)
         seal_zip(tmp)
-
-def _evenly(items: list, n: int) -> list:
-    "At most `n` of the items, evenly spaced"
-    return [items[i] for i in np.unique(np.linspace(0, len(items) - 1, n).round().astype(int))] if n else []
 
 def _pack_rows(rows: list) -> tuple:  # {array name: column}, dict(columns, names)
     "Columns of a table: labels as numbers of names, the others with four digits"

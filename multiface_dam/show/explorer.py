@@ -27,7 +27,7 @@ from ..base.geometry import (
 from ..base.images import decode_jpeg, encode_jpeg, resize_image, to_display
 from ..rendering.renderer import interpolate, rasterize, render
 from ..model.vae import DeepAppearanceVAE, ModelConfig
-from ..capture.dataset import CaptureDataset, normalise_batch, spread_over
+from ..capture.dataset import CaptureDataset, evenly, normalise_batch, spread_over
 from ..capture.listing import natural, natural_key
 from ..training.losses import TERMS, Normalization, denormalize_texture, denormalize_verts
 from ..training.run import has_checkpoint, last_checkpoint, load_run
@@ -317,8 +317,7 @@ def scene_of_runs(
     ds = CaptureDataset(run.capture, tex_size=run.sets['train'].tex_size, image_size=run.size)
     rows = np.unique(ds.rows)
     if not len(rows): raise ValueError(f'{run.capture.root}: no frame with photos')
-    kept = np.linspace(0, len(rows) - 1, min(max_frames, len(rows))).round().astype(int)
-    rows = rows[np.unique(kept)]
+    rows = evenly(rows, max_frames)
     frames, gain = [tuple(run.capture.frame_list[r]) for r in rows], viewing_of(run).gain
     place = {int(r): i for i, r in enumerate(rows)}
 

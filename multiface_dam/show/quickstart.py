@@ -21,6 +21,7 @@ from ..base.geometry import view_vector
 from ..base.images import auto_exposure, to_display
 from ..base.page import html_head, html_table, picture
 from ..capture.capture import as_capture
+from ..capture.dataset import evenly
 from ..synthetic.synthetic import synthesize
 from ..training.losses import LossWeights
 from ..training.run import Run, TrainConfig, pick_device, pick_samples, read_log, sample_sheet
@@ -68,8 +69,8 @@ def contact_sheet(
     capture = as_capture(capture)
     pose = capture.read_head_pose(*capture.frames[0])
     azimuth = {n: np.arctan2(*view_vector(c, pose)[[0, 2]]) for n, c in capture.cameras.items()}
-    cams = _spread(sorted(azimuth, key=azimuth.get), n_cameras)
-    of_segments = [[f for f in capture.frames if f[0] == s] for s in _spread(capture.segments, n_frames)]
+    cams = evenly(sorted(azimuth, key=azimuth.get), n_cameras)
+    of_segments = [[f for f in capture.frames if f[0] == s] for s in evenly(capture.segments, n_frames)]
     frames = [own[len(own)//2] for own in of_segments if own]
     have, (h, w) = set(capture.samples), capture.cameras[cams[0]].size
     def photo(segment, frame, cam):
@@ -88,10 +89,6 @@ def contact_sheet(
         row[0].set_ylabel(segment[:22], fontsize=6)
     for ax, cam in zip(axes[0], cams): ax.set_title(cam, fontsize=7)
     return fig
-
-def _spread(x: list, n: int) -> list:
-    "At most `n` of a list, evenly spaced"
-    return [x[i] for i in np.linspace(0, len(x) - 1, min(n, len(x))).round().astype(int)]
 
 # %% ../../nbs/show/00_quickstart.ipynb #381a4f70
 def curves(

@@ -22,6 +22,7 @@ from ..base.commands import console_command, progress_bar
 from ..base.files import FormatError, atomic_path, listed, plain_errors
 from ..base.processes import reader_errors, sample_loader
 from ..capture.capture import check_outside
+from ..capture.dataset import evenly
 from ..base.geometry import Camera, angles_to_direction, look_at, projection_matrix, rig_focus, view_vector
 from ..base.images import resize_image
 from ..training.losses import render_output
@@ -180,15 +181,6 @@ def seen(
     return known, camera in s.train_cameras, name
 
 # %% ../../nbs/show/02_visualize.ipynb #78718c3f
-def spread(
-    x,        # a sequence
-    n: int,   # at most so many
-) -> list:
-    "At most `n` of a sequence, evenly spaced"
-    if not len(x): return []
-    at = np.linspace(0, len(x) - 1, min(n, len(x))).round().astype(int)
-    return [x[i] for i in np.unique(at)]
-
 def fit_cameras(
     run: Run,
     cameras: list,           # names; only test cameras are fitted
@@ -198,7 +190,7 @@ def fit_cameras(
     "The best colours of each of these test cameras"
     ds, part = run.sets['novel_view'], copy.copy(run)
     own = [np.flatnonzero(ds.cams == ds.names.index(c)) for c in cameras if c in run.split.test_cameras]
-    picks = [int(i) for o in own for i in spread(o, max_samples)]
+    picks = [int(i) for o in own for i in evenly(o, max_samples)]
     part.sets = dict(run.sets, novel_view=torch.utils.data.Subset(ds, picks))
     return fit_test_colors(part, 0, batch_size)
 
@@ -423,7 +415,7 @@ def sheet(
     samples = [(v, int(i)) for v in views for i in np.flatnonzero(v.there)]
     if not samples: raise ValueError('a sheet needs a view with photos')
     out = []
-    for v, i in spread(samples, n):
+    for v, i in evenly(samples, n):
         out += view_pictures(run, v, drawing, [i])
         if on_row: on_row()
     return np.concatenate(out)
@@ -513,7 +505,7 @@ def choose_segments(
     usable = {s for s, _ in run.capture.frames}
     test = [n for n in names if n in usable and n.startswith(tuple(run.split.test_segments))]
     train = [n for n in names if n in usable and seen(run, n)[0]]
-    return spread(train, 2) + spread(test, 2)
+    return evenly(train, 2) + evenly(test, 2)
 
 def choose_cameras(
     run: Run,
