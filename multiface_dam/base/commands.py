@@ -6,19 +6,27 @@
 __all__ = []
 
 # %% ../../nbs/base/06_commands.ipynb #e86be30f
+import argparse
 import codecs
+import itertools
+import math
 import os
+import platform
+import re
 import signal
 import sys
 import time
 import unicodedata
+import warnings
 from contextlib import contextmanager, nullcontext
-from functools import wraps
+from functools import partial, wraps
+from importlib.metadata import version
 
 from fastcore.script import anno_parser
 from tqdm import tqdm
 
-from .files import plain_errors
+from .. import __version__
+from .files import did_you_mean, plain_errors
 
 # %% ../../nbs/base/06_commands.ipynb #97e353fd
 class _Lines:
@@ -87,6 +95,92 @@ def on_stop(
     finally:
         for s, before in old.items(): signal.signal(s, before or signal.SIG_DFL)
 
+# %% ../../nbs/base/06_commands.ipynb #cf19a992
+def command_parser(
+    func, # its parameters are the options, its comments their help
+) -> argparse.ArgumentParser:
+    "What reads the command line of a function"
+    parser = anno_parser(func, func.__name__)
+    parser.error = partial(_refuse, parser)
+    about = f'multiface_dam {__version__} (Python {platform.python_version()}, torch {version("torch")})'
+    parser.add_argument('--version', action='version', version=about, help='show the version and exit')
+    for a in parser._actions:
+        a.type = {int: _whole, float: _finite}.get(a.type, a.type)
+        a.help = _about_default(a)
+    return parser
+
+def _whole(text: str) -> int:
+    "All whole numbers of commands are numbers of things, or seeds"
+    if re.fullmatch(r'\d+(_\d+)*', text, re.A): return int(text)
+    raise argparse.ArgumentTypeError(f'expected a whole number, 0 or more, found {text}')
+
+def _finite(text: str) -> float:
+    try: x = float(text)
+    except ValueError: x = math.nan
+    if math.isfinite(x): return x
+    raise argparse.ArgumentTypeError(f'expected a number, found {text}')
+
+def _about_default(action: argparse.Action) -> str:
+    "The help of an option. Where it says what its default means, as in (0: all), that is the default's place"
+    # fastcore writes the default into the annotation, each time that it reads one
+    value, text = action.default, (action.help or '').replace(f' (default: {action.default})', '')
+    said = 'default: ' if value == '' else f'default {value}: '
+    means, n = re.subn(rf'(?<![\w.]){re.escape(repr(value))}: ', lambda _: said, text)
+    if n or value in (None, '', argparse.SUPPRESS) or action.nargs == 0: return means
+    return f'{text} (default: {value})'
+
+def _refuse(parser: argparse.ArgumentParser, fault: str):
+    "End where a command line cannot be read, with what it lacks, or the option that was meant"
+    actions = [a for a in parser._actions if a.help != argparse.SUPPRESS]
+    known = [o.removeprefix('--') for a in actions for o in a.option_strings]
+    words = itertools.takewhile(lambda w: w != '--', sys.argv[1:])
+    given = [w[2:].split('=')[0] for w in words if w.startswith('--')]
+    if odd := [g for g in given if not any(o.startswith(g) for o in known)]:
+        fault = '\nerror: '.join(f'there is no option --{g}{did_you_mean(g, known, "--")}' for g in odd)
+    elif ' are required: ' in fault:
+        lacking = fault.rpartition(': ')[2].split(', ')
+        fault = 'also required: ' + ', '.join(f'{a.dest.upper()} ({a.help})' for a in actions if a.dest in lacking)
+    fault = fault.removeprefix('argument ')
+    print(f'error: {fault}\n{parser.prog} --help says what there is', file=sys.stderr)
+    raise SystemExit(2)
+
+
+# %% ../../nbs/base/06_commands.ipynb #d6746aa5
+def _in_options(
+    text: str,     # a message
+    options: dict, # {name of an argument: what it is called in the command line}
+) -> str:
+    "The message in the words of a command"
+    if not options: return text
+    def any_of(names): return '|'.join(map(re.escape, sorted(names, key=len, reverse=True))) or '(?!)'
+    def option(m): return options[m[1]]
+    def given(m):
+        value = m[2] or m[3] or ''
+        return options[m[1]] + (f' {value}' if value not in ('', 'True') else '')
+    every, several = any_of(options), any_of(n for n in options if '_' in n)
+    first = any_of(n for n, o in options.items() if o.startswith('--'))
+    text = re.sub(rf"(?<![\w.('\"`=/-])`?({every})=(?:'([^']*)'|([^\s,;:)'`]+))?`?", given, text)
+    text = re.sub(rf'`({every})`', option, text)
+    text = re.sub(rf"(?<![\w.'\"`=/-])({several})(?![\w'\"`=(/-]|\.\w)", option, text)
+    text = re.sub(rf"^((?:error: )?)({first})(?=: expected| '| must | is )", lambda m: m[1] + options[m[2]], text)
+    return text.replace('the same call', 'the same command')
+
+def _called(parser: argparse.ArgumentParser) -> dict:
+    "What the arguments are called in a command line"
+    return {a.dest: a.option_strings[-1] if a.option_strings else a.dest.upper() for a in parser._actions}
+
+@contextmanager
+def _errors_of(
+    parser: argparse.ArgumentParser,
+):
+    "As `plain_errors`, in the words of a command"
+    try:
+        with plain_errors(): yield
+    except SystemExit as e:
+        if not isinstance(e.code, str): raise
+        raise SystemExit(_in_options(e.code, _called(parser))) from None
+
+
 # %% ../../nbs/base/06_commands.ipynb #86f9bcbe
 def console_command(
     func,         # its parameters are the options, its comments their help
@@ -100,17 +194,26 @@ def console_command(
             if hasattr(out, 'reconfigure'): out.reconfigure(errors='plain_letters')
         # torchrun ends its processes itself, and at once: they wait for each other where Python hears nothing
         alone = os.environ.get('WORLD_SIZE', '1') == '1'
-        with on_stop(_interrupt) if alone else nullcontext(), plain_errors(), _output():
+        with on_stop(_interrupt) if alone else nullcontext(), plain_errors(), _plain_warnings(), _output():
             if prepare: prepare()
-            options = vars(anno_parser(func).parse_args())
+            parser = command_parser(func)
+            options = vars(parser.parse_args())
             for debugging in ('pdb', 'xtra'): options.pop(debugging, None)
-            func(**options)
+            with _errors_of(parser): func(**options)
     # python -m multiface_dam.capture.download, and torchrun -m, run the command of the module
     spec = getattr(sys.modules['__main__'], '__spec__', None)
     if func.__module__ == '__main__' and spec and spec.name.startswith('multiface_dam.'): run()
     return run
 
 def _interrupt(*_): raise KeyboardInterrupt
+
+@contextmanager
+def _plain_warnings():
+    "A warning is a line, as an error is"
+    def say(message, *_, **__): print(f'warning: {message}', file=sys.stderr, flush=True)
+    with warnings.catch_warnings():
+        warnings.showwarning = say
+        yield
 
 @contextmanager
 def _output():

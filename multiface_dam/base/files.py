@@ -8,10 +8,12 @@ __all__ = ['FormatError', 'MissingFileError', 'atomic_path', 'read_bytes', 'read
 
 # %% ../../nbs/base/00_files.ipynb #4b9d385b
 import codecs
+import difflib
 import errno
 import hashlib
 import json
 import math
+import numbers
 import os
 import re
 import secrets
@@ -291,8 +293,46 @@ def parse_size(
     if not text: return ()
     sides = text.split('x')
     if len(sides) != 2 or not all(s.isascii() and s.isdigit() and int(s) for s in sides):
-        raise ValueError(f'{name} is HEIGHTxWIDTH, as 1024x667, not {text!r}')
+        raise ValueError(f'{name}: expected HEIGHTxWIDTH, as 1024x667, found {text!r}')
     return int(sides[0]), int(sides[1])
+
+# %% ../../nbs/base/00_files.ipynb #fdc9046f
+def check_count(
+    name: str,       # of the argument, for the message
+    value,           # what was given for it
+    least: int=0,
+    most: int=None,
+):
+    "Raises `ValueError` for what is no number of things"
+    whole = isinstance(value, numbers.Integral) and not isinstance(value, bool)
+    if whole and least <= value and (most is None or value <= most): return
+    legal = f'{least} or more' if most is None or whole and value < least else f'at most {most}'
+    raise ValueError(f'{name}: expected a whole number, {legal}, found {value!r}')
+
+def did_you_mean(
+    asked: str,
+    names,          # what there is
+    prefix: str='', # of each name, where it is shown
+) -> str:           # '': nothing looks like it
+    "For the end of a message: what was probably meant, at most three names that are similar, or begin so"
+    names, asked = list(names), asked.lower()
+    def alike(a): return difflib.SequenceMatcher(None, asked, a.lower()).ratio()
+    likeness = {n: max(alike(n), alike(n[:len(asked)])) for n in names}
+    near = sorted([n for n in names if asked and likeness[n] >= .6], key=likeness.get, reverse=True)[:3]
+    return f"; did you mean {' or '.join(prefix + n for n in near)}?" if near else ''
+
+def no_such(
+    what: str,     # the argument
+    asked: str,    # what was given for it
+    names,         # what there is
+    also: str='',  # what else there is, in words
+) -> ValueError:
+    "The error for a name that is not there: all names where they are few, and those that look like it"
+    names, asked = list(names), str(asked)
+    meant = did_you_mean(asked, names)
+    among = f" among {', '.join([*names, *filter(None, [also])])}" if len(names) <= 16 or not meant else ''
+    return ValueError(f'{what} {asked!r}: there is none{among}{meant}')
+
 
 # %% ../../nbs/base/00_files.ipynb #700c0211
 def load_plugin(

@@ -28,9 +28,10 @@ def html_table(
     rows: list,             # of lists of strings
     best: set=frozenset(),  # (row, column) of cells to stress
 ) -> str:
-    "A table, escaped, with numbers aligned"
+    "A table, escaped, with numbers aligned; long text wraps"
     def cell(text, i, j):
-        marked = ' class="best"' if (i, j) in best else ''
+        kinds = ['best']*((i, j) in best) + ['text']*(len(text) > 24)
+        marked = f' class="{" ".join(kinds)}"' if kinds else ''
         return f'<td{marked}>{html.escape(text)}</td>'
 
     titles = ''.join(f'<th>{html.escape(h)}</th>' for h in head)
@@ -63,9 +64,13 @@ color:var(--fg);background:var(--bg)}
 h1{line-height:1.2}h2{margin-top:2.2rem}img{max-width:100%;background:#fff;border-radius:4px}\
 figcaption,.mut{color:var(--mut);font-size:.88rem}
 figure{margin:1rem 0}table{border-collapse:collapse;font-size:.88rem;font-variant-numeric:tabular-nums;\
-display:block;overflow-x:auto}
-th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right;white-space:nowrap}\
-th:nth-child(-n+2),td:nth-child(-n+2){text-align:left}
+display:block;overflow-x:auto;background:linear-gradient(to left,var(--bg) 1rem,transparent) right/2rem 100% no-repeat local,\
+linear-gradient(to left,color-mix(in srgb,var(--fg) 35%,transparent),transparent) right/.8rem 100% no-repeat scroll}
+th,td{padding:.25rem .6rem;border-bottom:1px solid var(--line);text-align:right}th{vertical-align:bottom}\
+td{white-space:nowrap}td:nth-child(-n+2),td.text{white-space:normal}td.text{min-width:14em;overflow-wrap:anywhere}
+th:nth-child(-n+2),td:nth-child(-n+2),td.text{text-align:left}
+th:first-child,td:first-child{position:sticky;left:0;background:var(--bg)}
+@media(max-width:40rem){td:first-child{min-width:6em;overflow-wrap:anywhere}td.text{min-width:8em}th,td{padding:.25rem .4rem}}
 .best{background:var(--hi);font-weight:600}\
 pre{background:color-mix(in srgb,var(--fg) 7%,transparent);padding:.8rem;overflow-x:auto;border-radius:4px}
 """
