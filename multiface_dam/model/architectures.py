@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn, Tensor
 
-from ..base.files import FormatError, atomic_path, content
+from ..base.files import FormatError, atomic_path, content, did_you_mean
 from ..base.sealed import seal_zip, zip_fault
 from ..base.geometry import read_krt
 from multiface_dam.model.vae import (
@@ -212,7 +212,8 @@ def architecture(
     if name in ARCHITECTURES: return ARCHITECTURES[name].config
     if '+' in name: return combine(*name.split('+'))
     single = {n: a for n, a in ARCHITECTURES.items() if '+' not in n}
-    raise ValueError(f"unknown architecture {name!r}: one of {described(single)}, or several joined by '+'")
+    raise ValueError(f"unknown architecture {name!r}: one of {described(single)}, or several joined by '+'"
+                     + did_you_mean(name, single))
 
 def combine(
     *names: str,        # of `ARCHITECTURES`

@@ -8,6 +8,7 @@ __all__ = ['SENTENCES', 'PRESETS', 'Preset', 'frames_of', 'face_weight_mask', 's
 # %% ../../nbs/synthetic/05_synthetic.ipynb #c5fb0b38
 import json
 import os
+import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -16,7 +17,7 @@ import numpy as np
 import torch
 
 from ..base.commands import console_command, progress_bar
-from ..base.files import plain_errors, read_json, write_json
+from ..base.files import no_such, plain_errors, read_json, write_json
 from ..base.sealed import MANIFEST
 from ..base.geometry import write_krt
 from ..capture.capture import (
@@ -169,10 +170,11 @@ def _claim_folder(out: Path, preset: str, seed: int, sizes: Preset) -> None:
 def _device(device) -> torch.device:
     "The device asked for, or the GPU if there is one"
     has_gpu = torch.cuda.is_available()
-    device = torch.device(device or ('cuda' if has_gpu else 'cpu'))
-    if device.type == 'cuda' and not has_gpu:
-        raise ValueError(f"device {str(device)!r}: torch sees no GPU here; use 'cpu'")
-    return device
+    name = ('cuda' if has_gpu else 'cpu') if device in (None, 'auto') else str(device)
+    if not re.fullmatch(r'cpu|cuda(:\d+)?', name):
+        raise ValueError(f'device {name!r}: there is none among auto, cpu, cuda, cuda:0, ...')
+    if name != 'cpu' and not has_gpu: raise ValueError(f"device {name!r}: torch sees no GPU here; use cpu or auto")
+    return torch.device(name)
 
 # %% ../../nbs/synthetic/05_synthetic.ipynb #a2326f93
 def synthesize(
@@ -184,7 +186,7 @@ def synthesize(
     **overrides,              # fields of `Preset` to change, as `tex_size=256`
 ) -> Capture:
     "Film a parametric human head and write a capture in the Multiface layout"
-    if preset not in PRESETS: raise ValueError(f'{preset!r} is no preset: {", ".join(PRESETS)}')
+    if preset not in PRESETS: raise no_such('preset', preset, PRESETS)
     sizes, out, device = replace(PRESETS[preset], **overrides), Path(out), _device(device)
     _claim_folder(out, preset, seed, sizes)
     moments = frames_of(sizes)
@@ -214,7 +216,7 @@ def dam_synthesize(
     out: str,                 # folder of the capture
     preset: str='quickstart', # tiny, quickstart, study or paper
     seed: int=0,              # another person, another rig
-    device: str=None,         # cpu or cuda; default: the GPU if there is one
+    device: str='auto',       # auto, cpu, cuda
 ):
     "Film a synthetic head and write a capture in the Multiface layout"
     with plain_errors(): capture = synthesize(out, preset, seed, device)
