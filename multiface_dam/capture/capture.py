@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from fastcore.basics import patch
 from ..base.files import (
-    FormatError, MissingFileError, atomic_path, parse_numbers, plain_name, read_bytes, read_lines)
+    FormatError, MissingFileError, atomic_path, did_you_mean, parse_numbers, plain_name, read_bytes, read_lines)
 from ..base.geometry import (
     Camera, Topology, projection_matrix, read_krt, read_obj, read_transform, read_verts, write_obj,
     write_transform, write_verts)
@@ -613,7 +613,8 @@ def leave_out(self: Capture,
     kinds = {kinds} if isinstance(kinds, str) else set(kinds)
     if unknown := kinds - {*SEVERITIES, *KINDS}:
         legal, found = ', '.join([*SEVERITIES, *KINDS]), ', '.join(sorted(unknown))
-        raise ValueError(f'expected kinds among {legal}, found {found}')
+        raise ValueError(
+            f'expected kinds among {legal}, found {found}{did_you_mean(min(unknown), legal.split(", "))}')
     if report.identity != self.identity:
         raise ValueError(
             f'{self.root}: expected a report of this capture, found one of {report.name} with '

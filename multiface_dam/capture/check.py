@@ -302,18 +302,23 @@ class _Compared:
     rounding: float = 0. # of the capture's mean, in standard deviations
     error: float = 0.    # relative, of the variance
 
+    def limits(self) -> tuple: # of the shift, standard deviations; of the variance, a share; () where files are too few
+        "How far off is still good"
+        n = self.files
+        if n < 2 or 2*n < self.of: return ()
+        drawn = 3*np.sqrt((1 - n/self.of)/n)
+        return float(np.hypot(np.hypot(_TOLERANCE, self.rounding), drawn)), float(_TOLERANCE + drawn + 3*self.error)
+
     def told(self) -> dict:
         "For the report"
+        good = self.limits()
         return dict(files=self.files, of=self.of, mean_off=self.shift, variance=self.variance,
-                    variance_in_file=self.wanted)
+                    variance_in_file=self.wanted, good=list(good), fits=bool(good) and not self.findings('', ''))
 
     def findings(self, mean, var) -> list: # of Finding
         "What is wrong with the files of these names"
-        n, found = self.files, []
-        if n < 2 or 2*n < self.of: return found
-        drawn = 3*np.sqrt((1 - n/self.of)/n)
-        allowed = np.hypot(np.hypot(_TOLERANCE, self.rounding), drawn)
-        of_var = _TOLERANCE + drawn + 3*self.error
+        if not (good := self.limits()): return []
+        (allowed, of_var), n, found = good, self.files, []
         if self.shift > allowed:
             expected = f'a mean within {allowed:.2f} standard deviations of that of {n:,} files'
             found.append(_wrong_statistics(mean, expected, f'{self.shift:.2f}'))
@@ -480,7 +485,7 @@ def _begin(journal, out, resume, pool, progress):
     try: journal.save() # now, not after hours, it turns out that nothing can be written
     except OSError as e:
         raise FormatError.at(out, 'a report in a folder that can be written to', e.strerror,
-                             'choose another file: out (--out)') from None
+                             'choose another file: `out`') from None
     if known: journal.refresh(pool, progress)
 
 def _read_all(journal, counts, quick, pool, threads, progress, began) -> int: # bytes
@@ -553,7 +558,7 @@ def dam_check(
     quick: store_true=False, # of images only headers and checksums
     no_photos: store_true=False, # not the photos
     fresh: store_true=False, # read all again, also what did not change since the last check
-    workers: int=0,         # threads (0: a few more than cores)
+    workers: int=0,         # threads (0: what suits the machine)
     figure: str='',         # a map of frames and cameras, an image file
     plugin: str='',         # Python file that registers a layout of your own
 ):

@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from fastcore.basics import patch
-from ..base.files import FormatError, read_bytes, without_digest
+from ..base.files import FormatError, did_you_mean, no_such, read_bytes, without_digest
 from ..base.geometry import direction_to_angles, projection_matrix, rig_focus, view_vector
 from ..base.images import resize_image
 from .capture import Capture, as_capture
@@ -137,7 +137,7 @@ def _chosen(self: CaptureDataset, cameras, segments, exclude) -> tuple: # rows, 
         if not any(s.startswith(p) for s in c.segments):
             raise ValueError(
                 f"expected the beginning of a segment's name in {c.name} "
-                f"({', '.join(c.segments)}), found {p!r}; segments that are held out for "
+                f"({', '.join(c.segments)}), found {p!r}{did_you_mean(p, c.segments)}; segments that are held out for "
                 "testing are test_segments, and may be none")
     ok = np.array([_begins(s, segments) and not (exclude and _begins(s, exclude)) for s in c.segments])
     number = {s: i for i, s in enumerate(c.segments)}
@@ -448,8 +448,7 @@ def camera_split(
     if named and n < 2:
         raise ValueError(f'expected a rig of at least 2 cameras, found {n}; split 0 holds none out')
     if named and which not in SPLITS:
-        raise ValueError(
-            f'expected a split among {", ".join(SPLITS)}, a number of test cameras or FILE.json[:NAME], found {which!r}')
+        raise no_such('split', which, SPLITS, 'a number of test cameras, FILE.json[:NAME]')
     n_test = min(max(round(n * SPLITS[which] / 38), 1), n - 1) if named else int(which)
     if not 0 <= n_test < n:
         raise ValueError(f'expected from 0 to {n - 1} test cameras of {n}, found {n_test}')

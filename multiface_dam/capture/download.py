@@ -7,7 +7,7 @@ __all__ = ['BASE_URL', 'CAPTURES', 'ARCHIVE_KINDS', 'DOWNLOADS', 'DownloadConfig
            'NoRoom', 'Report', 'download', 'dam_download']
 
 # %% ../../nbs/capture/19_download.ipynb #cfbb1591
-import difflib, errno, fnmatch, json, os, re, shutil, sys, threading, time, urllib.parse
+import errno, fnmatch, json, os, re, shutil, sys, threading, time, urllib.parse
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -17,7 +17,8 @@ from queue import Empty, SimpleQueue
 from fastcore.script import store_true
 from tqdm import tqdm
 from ..base.commands import console_command, progress_bar
-from ..base.files import FormatError, locked, plain_errors, read_bytes, with_digest, without_digest
+from ..base.files import (
+    FormatError, check_count, did_you_mean, locked, no_such, plain_errors, read_bytes, with_digest, without_digest)
 from .fetch import Again, DownloadError, Patience, Stopped, fetch, get_page, size_of
 from .unpack import unpack
 
@@ -338,13 +339,14 @@ class Plan:
 def plan(
     config: DownloadConfig,
     out,                    # folder of the captures; need not exist
-    workers: int=4,         # archives at a time
+    workers: int=0,         # archives at a time; 0: 4
     keep: bool=False,       # keep the archives after they are unpacked?
     patience: Patience=Patience(),
     progress: bool=True,    # a bar while sizes are asked for
     journal=None            # where to keep the sizes; nothing is written if not given
 ) -> Plan:
     "Ask the server what there is and how large it is"
+    _check_asked(config, workers)
     out, patience = Path(out), replace(patience, outage=0)   # somebody may be looking on
     states = journal or Journal(out/'.download'/'state.jsonl')
     listed, odd = _list_all(config, patience, progress)
@@ -365,7 +367,14 @@ def plan(
     archives.sort(key=lambda a: (a.url not in there, place[a.entity], ARCHIVE_KINDS.index(a.kind), a.name))
     notes = missed + _notes(archives, done, states, odd, out)
     parent = next(p for p in (out.absolute(), *out.absolute().parents) if p.exists())
-    return Plan(archives, there, done, notes, shutil.disk_usage(parent).free, workers, keep)
+    return Plan(archives, there, done, notes, shutil.disk_usage(parent).free, workers or Plan.workers, keep)
+
+def _check_asked(config, workers):
+    "Raises `ValueError` for what no server need be asked"
+    check_count('workers', workers, 0, 64)
+    if config.base_url != BASE_URL: return    # a mirror may have others
+    for entity in config.entities:
+        if entity not in CAPTURES: raise no_such('entities', entity, CAPTURES)
 
 def _list_all(config, patience, progress): # archives, names of files that are none
     def told(e, wait):
@@ -437,8 +446,7 @@ def _missed(config, listed, most=20):
                 f'no segment is named {e}; {len(longer)} that begin with it ({n:,} archives, such as '
                 f'{longer[0]}) are left out; {e}* asks for them')
             continue
-        close = difflib.get_close_matches(e, segments, 1)
-        unknown.append(f'no segment is named {e}' + (f'; did you mean {close[0]}?' if close else ''))
+        unknown.append(f'no segment is named {e}{did_you_mean(e, segments)}')
     notes = left_out + unknown
     return notes[:most] + [f'and {len(notes) - most} more such names']*(len(notes) > most)
 
@@ -624,7 +632,7 @@ class _Run:
 def download(
     config: DownloadConfig,
     out,                    # folder of the captures; made if it is not there
-    workers: int=4,         # archives at a time
+    workers: int=0,         # archives at a time; 0: 4
     keep: bool=False,       # keep the archives, in OUT/archives
     unchecked: bool=False,  # take archives without MD5 on their size alone
     patience: Patience=Patience(),
@@ -632,7 +640,7 @@ def download(
     show=None               # called with the plan before anything is downloaded
 ) -> Report:
     "Download, verify and unpack, or go on with it; `NoRoom` if the disk is too small"
-    if not 1 <= workers <= 64: raise DownloadError(f'expected 1 to 64 workers, found {workers}')
+    _check_asked(config, workers)    # before a folder is made
     out = Path(out)
     with _alone(out/'.download'):
         journal = Journal(out/'.download'/'state.jsonl')
@@ -647,6 +655,9 @@ def download(
         finally: journal.close()
 
 # %% ../../nbs/capture/19_download.ipynb #27e291aa
+# of somebody who waits for a plan: three seconds where no server answers
+_LOOKING_ON = Patience(timeout=20, retries=3)
+
 def _words(text): return [w for w in re.split(r'[,\s]+', text or '') if w]
 
 def _choice(preset, config, entities, expressions, only, base_url):
@@ -655,11 +666,10 @@ def _choice(preset, config, entities, expressions, only, base_url):
         raise ValueError(
             f'what to download? --preset ({", ".join(DOWNLOADS)}), --config FILE or --entities; '
             f'known are {", ".join(CAPTURES)}')
-    if preset and preset not in DOWNLOADS:
-        raise ValueError(f'expected a preset ({", ".join(DOWNLOADS)}), found {preset}')
+    if preset and preset not in DOWNLOADS: raise no_such('preset', preset, DOWNLOADS)
     kinds = _words(only)
-    if odd := set(kinds) - set(ARCHIVE_KINDS):
-        raise ValueError(f'only: expected some of {",".join(ARCHIVE_KINDS)}, found {", ".join(sorted(odd))}')
+    for kind in kinds:
+        if kind not in ARCHIVE_KINDS: raise no_such('only', kind, ARCHIVE_KINDS)
     c = read_config(config) if config else DOWNLOADS[preset or 'everything']
     c = replace(c, entities=_words(entities) or c.entities, expressions=_words(expressions) or c.expressions,
                 base_url=base_url or c.base_url)
@@ -673,7 +683,7 @@ def dam_download(
     entities: str = None,          # of these people: 6795937,002643814
     expressions: str = None,       # of these segments, exact names or with *: E001_Neutral_Eyes_Open,SEN_*
     only: str = None,              # of these kinds: metadata,audio,meshes,textures,images
-    workers: int = 4,              # archives at a time
+    workers: int = 0,              # archives at a time (0: what suits the machine)
     dry_run: store_true = False,   # show the plan, write nothing
     keep: store_true = False,      # keep the archives, in OUT/archives
     unchecked: store_true = False, # take archives that CHECKSUM does not name on their size alone
@@ -682,7 +692,7 @@ def dam_download(
     "Download the Multiface release: planned, verified, unpacked; resumable"
     with plain_errors():
         c = _choice(preset, config, entities, expressions, only, base_url)
-        if dry_run: return print(plan(c, out, workers, keep))
+        if dry_run: return print(plan(c, out, workers, keep, _LOOKING_ON))
         report = download(c, out, workers, keep, unchecked, show=lambda p: print(p, flush=True))
         print(report)
         if not report.complete: raise SystemExit(1)

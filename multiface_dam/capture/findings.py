@@ -116,7 +116,7 @@ def fault_kind(
     return 'unreadable'
 
 # %% ../../nbs/capture/08_findings.ipynb #cc9cca67
-_VERSION = 1    # of the report's file
+_VERSION = 2    # of the report's file
 OK, HOLE, SUSPICIOUS, DAMAGED = range(4)
 
 @dataclass
@@ -126,7 +126,7 @@ class CheckReport:
     identity: str    # of the capture: `Capture.identity`
     findings: list   # of Finding, the worst first
     counts: dict     # {what: {'there', 'of', 'read', 'unchanged', 'damaged', 'suspicious'}}, files
-    statistics: dict # {'vert', 'tex': {'files', 'of', 'mean_off' (in stds), 'variance', 'variance_in_file'}}
+    statistics: dict # {'vert', 'tex': {'files', 'of', 'mean_off' (in stds), 'variance', 'variance_in_file', 'good', 'fits'}}
     map: np.ndarray  # (frames, 3 + cameras) uint8, OK to DAMAGED: mesh, pose, average, each camera's worse file
     segments: list   # (name, frames) in the order of the rows of `map`
     cameras: list    # names
@@ -157,13 +157,21 @@ class CheckReport:
             lines += [
                 f"{severity:10} {kind.replace('_', ' ')}, {what}, {n:,}: {where}",
                 f"{'':10} expected {expected}, found {found}; {remedy_of(kind, self.imported)}"]
-        for name, s in self.statistics.items():
-            what = dict(vert='meshes', tex='textures')[name]
-            lines.append(
-                f"{'statistics':10} {what}: of {s['files']:,} files the mean is {s['mean_off']:.3g} "
-                f"standard deviations from the file's, the variance {s['variance']:.5g} "
-                f"(in the file {s['variance_in_file']:.5g})")
-        return '\n'.join(lines + ['nothing is damaged'] * (not self.of('damaged')))
+        return '\n'.join(lines + self._verdicts())
+
+    def _verdicts(self):
+        "How good the statistics are, and the whole"
+        lines = [f"{'statistics':10} {_of_statistics(k, s)}" for k, s in self.statistics.items()]
+        return [*lines, f"{'verdict':10} {self.verdict}"]
+
+    @property
+    def verdict(self) -> str:
+        "Can it be trained on?"
+        damaged, suspicious, hole = (sum(f.count for f in self.of(s)) for s in SEVERITIES)
+        if damaged: return f'damaged: {damaged:,}; restore or leave out what is damaged before training'
+        if suspicious: return f'nothing is damaged; suspicious: {suspicious:,}, to be looked at before training'
+        if hole: return 'nothing is damaged or suspicious; training does without what is not there'
+        return 'good: nothing is damaged, suspicious or missing'
 
     def _totals(self):
         "How much was read, how fast"
@@ -185,6 +193,17 @@ class CheckReport:
         d |= dict(version=_VERSION, findings=findings, map=table)
         write_json(path, d)
 
+def _of_statistics(name, s) -> str:
+    "What a comparison of statistics says, with what would be good"
+    if s['good']:
+        verdict = 'good' if s['fits'] else 'not those of the files'
+        mean, var = f" (good: up to {s['good'][0]:.2g})", f" (good: within {s['good'][1]:.0%})"
+    else: verdict, mean, var = f"too few of {s['of']:,} files to judge by", '', ''
+    return (
+        f"{dict(vert='meshes', tex='textures')[name]}: {verdict}; the mean of {s['files']:,} files is "
+        f"{s['mean_off']:.3f} standard deviations from the filed one{mean}, their variance is {s['variance']:.4g}, "
+        f"filed {s['variance_in_file']:.4g}{var}")
+
 def _where(findings) -> str:
     "The first two places, and how many there are"
     places = [
@@ -200,11 +219,10 @@ def _repr_html_(self: CheckReport) -> str:
         return '<tr>' + ''.join(f'<{tag} {style}>{html.escape(str(c))}</{tag}>' for c in cells) + '</tr>'
 
     def words(severity, kind, *rest): return severity, kind.replace('_', ' '), *rest, remedy_of(kind, self.imported)
-    first, *rest = self.summary().split('\n')
     head = row(('', 'kind', 'of', 'files', 'where', 'expected', 'found', 'what to do'), 'th')
     table = f'<table>{head}{"".join(row(words(*r)) for r in self.table())}</table>'
-    last = [f'<br>{html.escape(l)}' for l in rest if l.startswith(('statistics', 'nothing'))]
-    return f'<div><b>{html.escape(first)}</b>{table*bool(self.findings)}{"".join(last)}</div>'
+    last = [f'<br>{html.escape(line)}' for line in self._verdicts()]
+    return f'<div><b>{html.escape(self._totals())}</b>{table*bool(self.findings)}{"".join(last)}</div>'
 
 # %% ../../nbs/capture/08_findings.ipynb #55e6e9da
 @patch

@@ -106,6 +106,12 @@ class _Pinned:
         copied.record()
         self.free.append((memory, copied))
 
+# %% ../../nbs/capture/06_loader.ipynb #b3c1f00d
+def sample_names(dataset, rows, cams):
+    "What of a batch is text"
+    frames = [dataset.capture.frame_list[row] for row in rows]
+    return dict(cam_idx=[dataset.names[c] for c in cams], frame=[f for _, f in frames], exp=[s for s, _ in frames])
+
 # %% ../../nbs/capture/06_loader.ipynb #0a954ebe
 class _Slot:
     "Host memory of one batch"
@@ -126,11 +132,6 @@ class _Slot:
 def _is_direct(dataset):
     "A pack's samples at the packed sizes: decoded to where they are wanted"
     return isinstance(dataset, PackedDataset) and dataset.direct
-
-def _names(dataset, rows, cams):
-    "What of a batch is text"
-    frames = [dataset.capture.frame_list[row] for row in rows]
-    return dict(cam_idx=[dataset.names[c] for c in cams], frame=[f for _, f in frames], exp=[s for s, _ in frames])
 
 class _Filler:
     "Batches whose pixels threads write to host memory"
@@ -182,7 +183,7 @@ class _Filler:
             self.memory.give(slot)
         frame_of = t.pop('frame_of')
         if frames < n: t['avg_tex'] = t['avg_tex'][frame_of]
-        return {**t, **_names(self.d, rows, cams)}
+        return {**t, **sample_names(self.d, rows, cams)}
 
 # %% ../../nbs/capture/06_loader.ipynb #231fa25d
 # of an image: blocks, widths at, words at, first chunk, z at, rows, bytes a row, out at, stride, e
@@ -371,7 +372,7 @@ class _Decoder:
     def send(self, item):
         plan, host = item
         self.numbers(plan, host.numpy())
-        return {**self.decode(plan, host), **_names(self.d, plan.rows.tolist(), plan.cams.tolist())}
+        return {**self.decode(plan, host), **sample_names(self.d, plan.rows.tolist(), plan.cams.tolist())}
 
     def shard(self, i):
         if i not in self.words: self.words[i] = np.frombuffer(self.d.capture.shard(i), np.uint64)

@@ -18,9 +18,10 @@ import torch
 from IPython.display import Audio
 from matplotlib.collections import LineCollection, PolyCollection
 from matplotlib.figure import Figure
+from matplotlib.patheffects import withStroke
 from matplotlib.ticker import MaxNLocator
 
-from ..base.controls import CONTROL_STYLE, Pane, choice, line_of, message, set_options, with_class
+from ..base.controls import CONTROL_STYLE, PAGE_STYLE, Explained, Pane, choice, line_of, message, set_options, with_class
 from ..base.files import FormatError, MissingFileError, read_bytes
 from ..base.geometry import (
     angles_to_direction, direction_to_angles, look_at, projection_matrix, rig_focus, vertex_normals)
@@ -323,7 +324,8 @@ def _draw_camera(ax, screen, name, center, axes, size, image):
     lines([[apex, p] for p in corners], linewidths=.5, alpha=.7, zorder=order - 1e-3)
     lines([[*corners, corners[0]]], linewidths=.8, zorder=order + 1e-3)
     if image is not None: _draw_photo(ax, image, corners, order)
-    ax.text(*corners[2:].mean(0), name, fontsize=5.5, color=color, ha='center', va='top', zorder=order + 2e-3)
+    ax.text(*corners[2:].mean(0), name, fontsize=6, color=color, ha='center', va='top', zorder=order + 2e-3,
+            path_effects=[withStroke(linewidth=1.5, foreground='w')])
     return np.vstack([corners, apex[None]])
 
 def _draw_rig(
@@ -386,6 +388,18 @@ def _photo_sizes(capture):
     return ', '.join(f'{h} × {w}' + f' ({sizes.count((h, w))})'*several for h, w in dict.fromkeys(sizes))
 
 # %% ../../nbs/capture/12_look.ipynb #57aed52d
+_BESIDE, _ROW = 28, .16    # segments that fit beside the rig; inches of a segment's line below it
+
+def _sheet(n_segments) -> tuple: # Figure; where the rig, the textures and the segments go; columns of segments
+    "The places of a glance: segments are beside the rig, or below it where they are many"
+    if n_segments <= _BESIDE:
+        fig = Figure(figsize=(12.6, 7), dpi=100, layout='constrained')
+        return fig, *fig.subfigures(1, 3, width_ratios=[6.9, 2, 3.7]), 1
+    below = .9 + _ROW*max(14, -(-n_segments // 3))
+    fig = Figure(figsize=(11, 6 + below), dpi=100, layout='constrained')
+    top, bars = fig.subfigures(2, 1, height_ratios=[6, below])
+    return fig, *top.subfigures(1, 2, width_ratios=[8, 2.2]), bars, 3
+
 def _segment_bars(axs, capture):
     "Frames of each segment: of the list, and those that are usable"
     listed, usable = ({s: 0 for s in capture.segments} for _ in range(2))
@@ -394,7 +408,6 @@ def _segment_bars(axs, capture):
         usable[s] += bool(ok)
     most = max(listed.values())
     rows = -(-len(listed) // len(axs))
-    fontsize = float(np.clip(330/rows, 5, 8))
     for k, ax in enumerate(axs):
         names = capture.segments[k*rows:(k + 1)*rows]
         y, n, ok = np.arange(len(names)), [listed[s] for s in names], [usable[s] for s in names]
@@ -402,16 +415,16 @@ def _segment_bars(axs, capture):
         ax.barh(y, ok, .8, color='#4c8bbe', label='usable')
         for i in y:
             text = f'{ok[i]:,}' + (f' of {n[i]:,}' if ok[i] < n[i] else '')
-            ax.text(n[i] + .02*most, i, text, va='center', fontsize=fontsize - .5)
-        ax.set_yticks(y, [s if len(s) < 30 else s[:28] + '…' for s in names], fontsize=fontsize)
-        ax.set(xlim=(0, 1.3*most), ylim=(max(rows, 14) - .4, -.6))
+            ax.text(n[i] + .02*most, i, text, va='center', fontsize=7.5)
+        ax.set_yticks(y, [s if len(s) < 30 else s[:28] + '…' for s in names], fontsize=8)
+        ax.set(xlim=(0, 1.6*most), ylim=(max(rows, 14) - .4, -.6))
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        ax.tick_params(axis='x', labelsize=7)
+        ax.tick_params(axis='x', labelsize=7.5)
         ax.tick_params(axis='y', length=0)
         for spine in ('top', 'right', 'left'): ax.spines[spine].set_visible(False)
-        ax.set_xlabel('frames', fontsize=7)
+        ax.set_xlabel('frames', fontsize=8)
     if usable != listed:
-        axs[0].figure.legend(*axs[0].get_legend_handles_labels(), fontsize=7,
+        axs[0].figure.legend(*axs[0].get_legend_handles_labels(), fontsize=8,
                              loc='outside upper center', ncols=2, frameon=False)
 
 def glance(
@@ -433,22 +446,20 @@ def glance(
     colors = None if verts is None or average is None else _face_colors(capture, average, gain)
     photos = _small_photos(capture, segment, frame, gain)
 
-    columns = -(-len(capture.segments) // 56)       # of segments
-    fig = Figure(figsize=(9.6 + 3*columns, 7), dpi=100, layout='constrained')
-    left, middle, right = fig.subfigures(1, 3, width_ratios=[6.9, 2, 3*columns + .7])
-    ax = left.subplots()
+    fig, rig, pictures, bars, columns = _sheet(len(capture.segments))
+    ax = rig.subplots()
     if pose is None: _draw_rig(ax, capture.cameras, _rig_pose(capture.cameras), photos, stand=stand)
     else: _draw_rig(ax, capture.cameras, pose, photos, verts, topology, colors, stand)
     n = sum(p is not None for p in photos.values())
     ax.set_title(f'{len(capture.cameras)} cameras, {n} photos of {segment} {frame}', fontsize=8, parse_math=False)
     mean = _try(lambda: np.moveaxis(capture.tex_mean, 0, -1))
     titles = 'mean texture', f'average texture,\n{frame}'
-    for ax, tex, title in zip(middle.subplots(2), (mean, average), titles):
+    for ax, tex, title in zip(pictures.subplots(2), (mean, average), titles):
         if tex is None: _absent(ax)
         else: ax.imshow(shown(np.rint(tex[::-1]).astype(np.uint8), gain))
         ax.set(xticks=[], yticks=[])
         ax.set_title(title, fontsize=8)
-    _segment_bars(right.subplots(1, columns, squeeze=False)[0], capture)
+    _segment_bars(bars.subplots(1, columns, squeeze=False)[0], capture)
     summary = capture.summary().splitlines()[0]
     fig.suptitle(f'{_synthetic(capture)}{summary}; photos {_photo_sizes(capture)}', fontsize=9, parse_math=False)
     return fig
@@ -540,12 +551,13 @@ class _Picture(widgets.VBox):
         cls: str,    # CSS class
         height: int  # CSS pixels
     ):
-        size = widgets.Layout(height=f'{height}px', width='auto', align_self='flex-start')
+        size = widgets.Layout(
+            height=f'{height}px', width='auto', object_fit='contain', object_position='left top', align_self='flex-start')
         self.title = widgets.HTML(f'<div style="{CONTROL_STYLE}">{html.escape(title)}</div>')
         self.image, self.text = widgets.Image(format='jpeg', layout=size), widgets.HTML()
         super().__init__([self.title, self.image, self.text],
-                         layout=widgets.Layout(margin='0 8px 0 0', overflow='hidden'))
-        self.add_class(cls)
+                         layout=widgets.Layout(margin='0 8px 0 0', overflow='hidden', max_width='100%'))
+        for c in ('dam-picture', cls): self.add_class(c)
 
     def show(self,
         picture # (H,W,3) uint8, or a sentence
@@ -554,8 +566,8 @@ class _Picture(widgets.VBox):
         there = not isinstance(picture, str)
         if there: self.image.value = encode_jpeg(picture)
         self.image.layout.display = None if there else 'none'
-        style = (f'{CONTROL_STYLE};width:{self.image.layout.height};padding:2em 1em;background:#8882;'
-                 'overflow-wrap:anywhere;white-space:normal')
+        style = (f'{CONTROL_STYLE};width:{self.image.layout.height};max-width:100%;box-sizing:border-box;'
+                 'padding:2em 1em;background:#8882;overflow-wrap:anywhere;white-space:normal')
         self.text.value = '' if there else f'<div style="{style}">{html.escape(picture)}</div>'
 
 def _toggle(text, cls, on, tip):
@@ -569,7 +581,7 @@ def _stepped(control, cls):
         def step(_): control.index = (control.index + by) % len(control.options)
         b.on_click(step)
         return with_class(b, f'dam-look-{cls}-{what}')
-    return widgets.HBox([control, button('chevron-left', -1, 'previous'), button('chevron-right', 1, 'next')])
+    return widgets.HBox([Explained(control), button('chevron-left', -1, 'previous'), button('chevron-right', 1, 'next')])
 
 # %% ../../nbs/capture/12_look.ipynb #0c3e3a57
 _PHOTO_HEIGHT, _TEXTURE_SIZE = 640, 300 # of the browser's pictures, pixels
@@ -610,22 +622,25 @@ class CaptureBrowser(Pane):
             line_of(self.photo, widgets.VBox([self.texture, self.average]))]
         self.react(self.choose, self.segment)
         self.react(self.show, self.frame, self.camera, *toggles)
-        self.add_class('dam-look')
+        for cls in ('dam-look', 'dam-page'): self.add_class(cls)
         self.run(self.choose)
 
     def _add_controls(self, start, camera):
         c, wide = self.capture, '31em'
         segments = [(f'{s} ({len(fs)})', s) for s, fs in self.frames.items()]
-        self.segment = choice('Segment', segments, 'dam-look-segment', wide, value=start[0])
+        self.segment = choice('Segment', segments, 'dam-look-segment', wide, value=start[0],
+                              tooltip='A recording without a break: an expression, a sentence, a range of motion')
         slider = widgets.SelectionSlider(
             description='Frame', options=self.frames[start[0]], value=start[1], continuous_update=True,
+            tooltip='A moment of the segment; arrow keys step',
             style=dict(description_width='6.5em'), layout=widgets.Layout(width=wide, margin='2px 6px 2px 2px'))
         self.frame = with_class(slider, 'dam-look-frame')
         places = around(c, self._first_pose(c.frames[:5]))
         # of those with a photo the one in front
         has_photo = dict(zip(c.cameras, c.has_photo[self.row[start]]))
         best = max(places, key=lambda n: (has_photo[n], -np.hypot(*places[n][:2])))
-        self.camera = choice('Camera', list(places), 'dam-look-camera', wide, value=camera or best)
+        self.camera = choice('Camera', list(places), 'dam-look-camera', wide, value=camera or best,
+                             tooltip="Cameras in order around the head, from its right to its left")
         self.with_photo = _toggle('Photo', 'photo-on', True, 'The photo, or black')
         self.with_mesh = _toggle('Mesh', 'mesh-on', True, 'The tracked mesh over it')
         self.zoom = _toggle('Face only', 'zoom-on', False, 'Only the part with the face')
@@ -643,7 +658,7 @@ class CaptureBrowser(Pane):
         c = self.capture
         about = _synthetic(c) + c.summary().splitlines()[0].removeprefix(c.name + ': ')
         return widgets.HTML(
-            f'<div style="{CONTROL_STYLE}"><b style="font-size:15px">{html.escape(c.name)}</b><br>{html.escape(about)}.'
+            f'{PAGE_STYLE}<div style="{CONTROL_STYLE}"><b style="font-size:15px">{html.escape(c.name)}</b><br>{html.escape(about)}.'
             ' Colours are prepared for viewing: white balance, one exposure, gamma 2.2.</div>')
 
     def _first_pose(self, keys):
@@ -711,18 +726,27 @@ class CaptureBrowser(Pane):
         self.info.value = message(text)
 
     def _photo_picture(self, got, camera):
-        "The photo, or black, with the mesh over it; a sentence if there is none"
-        M = None
-        if not isinstance(got['pose'], str) and not isinstance(got['verts'], str):
-            M = projection_matrix(camera, got['pose'])
+        "The photo, or black, with the mesh over it; a sentence if there is nothing to see"
+        if off := self._switched_off(): return off
+        lacking = [got[k] for k in ('verts', 'pose') if isinstance(got[k], str)]
+        M = None if lacking else projection_matrix(camera, got['pose'])
         image, box = got['photo'], None
-        if not self.with_photo.value and M is not None: image = np.zeros((*camera.size, 3), np.uint8)
+        if not self.with_photo.value:
+            if lacking: return f'{" ".join(lacking)} The photo is switched off: press Photo to see it.'
+            image = np.zeros((*camera.size, 3), np.uint8)
         if isinstance(image, str): return image
         if self.zoom.value and M is not None:
             box = _box_around(_project(got['verts'][self.on_face], M)[0], image.shape[:2])
         image, M = _part(image, M, box, _PHOTO_HEIGHT)
         image = shown(image, self.gain)
         return draw_mesh(image, got['verts'], self.faces, M) if self.with_mesh.value and M is not None else image
+
+    def _switched_off(self) -> str: # '': photo or mesh are shown
+        "Why the largest picture is empty"
+        if self.with_photo.value or self.with_mesh.value: return ''
+        if self.with_texture.value or self.with_average.value:
+            return 'Photo and mesh are switched off: press Photo or Mesh to see them.'
+        return 'Everything is switched off: press Photo, Mesh, Texture or Average to see it.'
 
     def _texture_picture(self, tex):
         return shown(resize_image(tex[::-1], (_TEXTURE_SIZE,)*2), self.gain)

@@ -389,7 +389,7 @@ def white_level_of(
 ) -> tuple:            # level for `load_photo`, None for the type's own; message, '' if there is nothing to say
     "The white level of photos of 16 bits: as given, or as they show beyond doubt; `ValueError` where nobody can know"
     if given is not None and not 1 <= given <= 65535:
-        raise ValueError(f'expected a white level from 1 to 65535, found {given}')
+        raise ValueError(f'white_level: expected 1 to 65535, found {given}')
     if given and not survey.n_deep:
         raise ValueError(f'the white level, {given}, is for photos of 16 bits; the {survey.n} that were looked at have 8')
     if given or not survey.n_deep or survey.top > 16383: return given, ''
@@ -400,7 +400,7 @@ def white_level_of(
                        f'{level} is taken for white (--white_level 65535 if they are just dark)')
     raise ValueError(
         f'expected photos that use their 16 bits, found no value above {survey.top} of 65535 in {survey.n_deep} of them; '
-        f'if the sensor has {bits} bits, say white_level={level} (--white_level {level}); if they are just dark, 65535')
+        f'if the sensor has {bits} bits, say white_level={level}; if they are just dark, 65535')
 
 _TAGS = {
     2: 'mirrored', 3: 'upside down', 4: 'upside down and mirrored', 5: 'on its side and mirrored', 6: 'on its side',

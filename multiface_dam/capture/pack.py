@@ -15,8 +15,9 @@ import numpy as np
 from fastcore.basics import patch
 from fastcore.script import Param, store_true
 from ..base.commands import console_command, progress_bar
-from ..base.files import (
-    FormatError, atomic_path, listed, load_plugin, parse_size, plain_errors, read_json, write_json)
+from multiface_dam.base.files import (
+    FormatError, atomic_path, check_count, listed, load_plugin, no_such, parse_size, plain_errors, read_json,
+    write_json)
 from ..base.geometry import Camera, Topology, projection_matrix
 from ..base.images import resize_image
 from ..base.sealed import MANIFEST, Manifest, read_npz, write_npz
@@ -649,13 +650,13 @@ def _check_options(capture, max_error, jpeg, codec, crop, tex_size):
     if isinstance(capture, PackedCapture) and capture.options['max_error'] | capture.options['jpeg']:
         raise ValueError(
             f'{capture.root}: expected a capture or a lossless pack, found a lossy pack; errors would add up')
-    if codec not in ('blocks', 'raw') or codec == 'raw' and (max_error or jpeg):
-        raise ValueError(
-            f"expected codec 'blocks' or, lossless, 'raw', found {codec!r} with max_error={max_error} and jpeg={jpeg}")
-    if not 0 <= max_error <= 20 or not 0 <= jpeg <= 100:
-        raise ValueError(f'expected max_error from 0 to 20 and jpeg from 0 to 100, found {max_error} and {jpeg}')
+    check_count('max_error', max_error, 0, 20)
+    check_count('jpeg', jpeg, 0, 100)
+    if codec not in ('blocks', 'raw'): raise no_such('codec', codec, ('blocks', 'raw'))
+    if codec == 'raw' and (max_error or jpeg):
+        raise ValueError(f"codec 'raw' is lossless: leave out max_error={max_error} and jpeg={jpeg}")
     if crop is not None and not 0 <= crop <= 10:
-        raise ValueError(f'expected crop (a share of the box) from 0 to 10, found {crop}')
+        raise ValueError(f"crop: expected a share of the face's box, 0 to 10, found {crop}")
     if tex_size is not None and (tex_size not in (64, 128, 256, 512, 1024, 2048) or tex_size > capture.tex_size):
         raise ValueError(f'expected tex_size to be a power of two from 64 to {capture.tex_size}, found {tex_size}')
 
@@ -767,6 +768,7 @@ def pack(
     check_outside(out, capture.root)
     check_outside(capture.root, out)
     _check_options(capture, max_error, jpeg, codec, crop, tex_size)
+    check_count('shard_size', shard_size, 1)
     options = dict(
         max_error=max_error, jpeg=jpeg, codec=codec, crop=crop, image_size=image_size and list(image_size),
         tex_size=tex_size or capture.tex_size, photos=photos)
@@ -828,6 +830,11 @@ def pack_summary(
     return '\n'.join([*lines, *(f'  {m}' for m in messages[:20])])
 
 # %% ../../nbs/capture/05_pack.ipynb #990a4547
+def _state(out) -> str: # for the last line
+    "What of a pack was there before"
+    if out and (Path(out)/'pack.json').is_file(): return ' (there already, with the same options: nothing was packed)'
+    return ' (begun by an earlier call, now whole)' if out and (Path(out)/'packing.json').is_file() else ''
+
 @console_command
 def dam_pack(
     capture: str,           # folder of a capture (or of a pack, with --verify alone)
@@ -840,7 +847,7 @@ def dam_pack(
     tex_size: int = 0,      # texels a side of the packed textures (0: as they are)
     no_photos: store_true = False, # leave the photos out
     shard_mb: int = 1024,   # MiB a shard
-    workers: int = 0,       # threads (0: one per core)
+    workers: int = 0,       # threads (0: what suits the machine)
     verify: store_true = False, # read every record of the pack and compare checksums
     leave_out: str = '',    # report of dam_check (CAPTURE/check.json): what it found is not packed
     leave_out_kinds: str = 'damaged', # what of the report, separated by commas: damaged, suspicious, or kinds as far_mesh
@@ -854,6 +861,7 @@ def dam_pack(
         if plugin: load_plugin(plugin)
         opened = Capture(capture)
         if leave_out: opened.leave_out(leave_out, listed(leave_out_kinds))
+        before = _state(out)
         if out:
             opened = pack(
                 opened, out, max_error, jpeg, codec, None if crop < 0 else crop, parse_size(image_size) or None,
@@ -864,4 +872,4 @@ def dam_pack(
         if verify:
             if bad := opened.verify(workers or None, progress=True): raise FormatError('\n'.join(bad))
             print(f'{len(opened.records):,} records verified')
-    print(f'pack: {opened.root}')
+    print(f'pack: {opened.root}{before}')

@@ -501,10 +501,6 @@ def choose_mask(
     return _paint_for(capture, regions, source, size), f'{how} {source}'
 
 # %% ../../nbs/capture/11_regions.ipynb #93cfc447
-def _bright(x):
-    "Linear colours 0 to 255 for the eye, (H,W,3) in [0, 1]"
-    return np.clip(x/max(float(np.quantile(x, .99)), 1.), 0, 1)**(1/2.2)
-
 def _views(capture, frame, cameras):
     "The frame and the cameras to show; no cameras where there is no photo"
     rows, cams = capture.sample_index()
@@ -520,17 +516,17 @@ def _views(capture, frame, cameras):
     frontal, oblique = max(there, key=ahead.get), min(there, key=lambda c: abs(ahead[c] - .7))
     return frame, list(dict.fromkeys([frontal, oblique]))
 
-def _weighed_photo(capture, mask, frame, camera, most=640):
-    "A photo in display colours (H,W,3), and the mask's weights on it (H,W)"
+def _weights_on_photo(capture, mask, frame, camera, most=640):
+    "A photo (H,W,3) uint8, made small, and the mask's weights on it (H,W)"
     h, w = capture.cameras[camera].size
     scale = min(1, most/h)
     size = round(h*scale), round(w*scale)
-    photo = resize_image(capture.read_photo(frame[0], camera, frame[1]), size).astype(np.float32)
+    photo = resize_image(capture.read_photo(frame[0], camera, frame[1]), size)
     M = projection_matrix(capture.cameras[camera].resize(size), capture.read_head_pose(*frame))
     verts = torch.from_numpy(capture.read_verts(*frame))[None]
     weights = torch.from_numpy(mask_weights(mask, len(mask)))[None]
     weight, _ = render(verts, weights, capture.topology, torch.from_numpy(M)[None], size)
-    return _bright(photo), weight[0, 0].numpy()
+    return photo, weight[0, 0].numpy()
 
 def draw_mask(
     capture,          # a Capture, or its folder
@@ -540,13 +536,16 @@ def draw_mask(
 ):                    # matplotlib's Figure
     "The mask in the texture, and on photos as the screen loss sees them"
     from matplotlib.figure import Figure
+    from multiface_dam.capture.look import exposure, shown    # not above: painting a mask needs no widgets
     capture = as_capture(capture)
     frame, cameras = _views(capture, frame, cameras)
-    texture = np.moveaxis(capture.tex_mean, 0, -1)
-    panels = [('mean texture', _bright(texture)[::-1]), ('face weight mask', mask[::-1]/255)]
+    gain = exposure(capture)
+    def look(image): return shown(image, gain)/255
+    texture = np.rint(np.moveaxis(capture.tex_mean, 0, -1)).astype(np.uint8)
+    panels = [('mean texture', look(texture)[::-1]), ('face weight mask', mask[::-1]/255)]
     for c in cameras:
-        photo, weight = _weighed_photo(capture, mask, frame, c)
-        panels += [(f'photo, camera {c}', photo), ('times the weight', photo*weight[..., None])]
+        photo, weight = _weights_on_photo(capture, mask, frame, c)
+        panels += [(f'photo, camera {c}', look(photo)), ('times the weight', look(photo)*weight[..., None])]
     fig = Figure(figsize=(2.2*len(panels), 3.1), layout='constrained')
     fig.suptitle(capture.name, fontsize=9, parse_math=False)
     widths = [image.shape[1]/image.shape[0] for _, image in panels]
@@ -585,7 +584,7 @@ def dam_mask(
         cap = Capture(capture)
         if tex_size and not 16 <= tex_size <= 8192:
             raise ValueError(
-                f'expected a tex_size from 16 to 8192 texels, or 0 for that of the textures, found {tex_size}')
+                f'tex_size: expected 16 to 8192 texels, or 0 for that of the textures, found {tex_size}')
         path = _mask_path(cap, out)
         preview = path.with_name(f'{path.stem}_preview.png')
         if landmarks: regions, source = read_landmarks(landmarks, cap.topology), landmarks
