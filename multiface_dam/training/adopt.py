@@ -52,7 +52,7 @@ def check_split_fits(checkpoint, known: tuple, run: Run):
         raise FormatError.at(
             checkpoint, f'colours of all cameras of the split {run.config.split}',
             f'colours of the first {len(known)} of the KRT file; {new[:4]} are not among them',
-            'give the split that it was trained with: split=FILE.json (--split)')
+            'give the split that it was trained with: split=FILE.json')
 
 # %% ../../nbs/training/04_adopt.ipynb #f308a6f4
 @torch.no_grad()

@@ -6,10 +6,11 @@
 __all__ = ['validate', 'train', 'dam_train']
 
 # %% ../../nbs/training/03_loop.ipynb #96141bbf
-import argparse, inspect, math, os, signal, time, warnings
+import argparse, inspect, math, os, shlex, signal, time, warnings
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Callable, Collection
 
 import numpy as np
 import torch
@@ -27,7 +28,7 @@ from .losses import TERMS, LossWeights, loss_names
 from .run import (
     CsvLog, Run, TrainConfig, World, all_processes, as_begun, as_run, batch_stream, check_parts, check_same_mask,
     check_same_plugin, check_same_run, find_other_data, has_checkpoint, keep_plugin, keep_split, last_checkpoint,
-    latent_noise, load_model_state, pick_device, sample_sheet, save_checkpoint)
+    latent_noise, load_model_state, pick_device, read_log, sample_sheet, save_checkpoint)
 from .step import IN_A_ROW, TrainStep, compared_names, make_optimizers, on_device
 
 # %% ../../nbs/training/03_loop.ipynb #aee85118
@@ -43,8 +44,8 @@ def validate(
         if not len(ds): continue
         picks = spread_over(ds.cams, run.config.val_samples)
         sums = {}
-        for part in np.array_split(picks, math.ceil(len(picks)/run.config.batch_size)):
-            batch = run.to_device(torch.utils.data.default_collate([ds[int(i)] for i in part]))
+        parts = np.array_split(picks, math.ceil(len(picks)/run.config.batch_size))
+        for part, batch in zip(parts, run.in_order(ds, parts)):
             _, losses = run.forward(batch)
             for k, v in losses.scalars().items():
                 sums[k] = sums.get(k, 0.) + float(v) * len(part) / len(picks)
@@ -163,20 +164,33 @@ class Records:
             with atomic_path(sheets/f'{run.iteration:07d}.png') as tmp:
                 sample_sheet(run).savefig(tmp, format='png', dpi=100)
 
+@dataclass(frozen=True)
+class Told:
+    "Who is told of a step, and after which iterations"
+    on_step: Callable = None    # called with (run, row)
+    at: Collection = None       # iterations; None: all
+
+    def due(self, run: Run) -> bool:
+        "Now?"
+        return self.on_step is not None and (self.at is None or run.iteration in self.at)
+
 # %% ../../nbs/training/03_loop.ipynb #75ef71cd
 def train(
     config: TrainConfig,
     progress: bool = True,    # a progress bar
     on_step=None,             # called with (run, row) after every step, by the first process
     capture: Capture = None,  # the configuration's, where it is open already
+    at=None,                  # the iterations after which `on_step` is called; None: all
 ) -> Run:
-    "Train, or go on where the run in `config.out` stopped; the result does not depend on interruptions"
+    """Train, or go on where the run in `config.out` stopped; the result does not depend on interruptions
+
+    A run that has more iterations behind it than are asked for stays as it is, with a warning."""
     check_place(config)
     with all_processes(pick_device(config.device)) as world:
         with only_one(Path(config.out)) if world.first else nullcontext():
-            return _train(config, progress, on_step, world, capture)
+            return _train(config, progress, Told(on_step, at), world, capture)
 
-def _train(config: TrainConfig, progress: bool, on_step, world: World, capture) -> Run:
+def _train(config: TrainConfig, progress: bool, told: Told, world: World, capture) -> Run:
     "Begin or go on, then the loop"
     last = Path(config.out)/'last.pt'
     # one reads, so that all go on from the same
@@ -195,7 +209,8 @@ def _train(config: TrainConfig, progress: bool, on_step, world: World, capture) 
             write_mask(run.path/'face_weight_mask.png', run.mask)
             keep_split(run)
         run.begun_with = run.begun_with or run.data
-        write_json(run.path/'config.json', config.to_json())
+        _keep_config(run)
+    run.before = run.iteration
     if run.iteration >= config.iterations: return run
     if world.first:
         if config.schedule == 'late' and config.iterations > config.lr_iterations > 0:
@@ -206,14 +221,23 @@ def _train(config: TrainConfig, progress: bool, on_step, world: World, capture) 
         if not state: save()
 
     step = TrainStep(run, optimizers, previous, world)
-    _loop(run, step, scheduler, save, progress, on_step, world)
+    _loop(run, step, scheduler, save, progress, told, world)
     if run.iteration < config.iterations:
         raise KeyboardInterrupt(f'stopped at iteration {run.iteration}, saved in {last}; '
                                 'the same call goes on from there')
     return run
 
+def _keep_config(run: Run):
+    "`config.json`, where there is something to train; where less was asked for than was trained, a warning"
+    config, path = run.config, run.path/'config.json'
+    if run.iteration < config.iterations: write_json(path, config.to_json())
+    elif not path.is_file(): write_json(path, replace(config, iterations=run.iteration).to_json())
+    if run.iteration > config.iterations:
+        warnings.warn(f'{run.path}: the run has {run.iteration} iterations behind it, {config.iterations} were asked for; '
+                      'it stays as it is')
+
 # %% ../../nbs/training/03_loop.ipynb #5f1e6a14
-def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, world: World):
+def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, told: Told, world: World):
     "Steps to the last iteration, or until somebody asks for an end"
     config, train_set, records = run.config, run.samples(), Records(run) if world.first else None
     size = min(config.batch_size, len(train_set))
@@ -222,7 +246,7 @@ def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, w
     began, seen = time.time(), 0
     bar = progress_bar(total=config.iterations, initial=run.iteration, disable=not (progress and world.first),
                desc=f'train {config.arch}', unit='it', mininterval=1, dynamic_ncols=True)
-    stream = batch_stream(train_set, config, run.iteration, world, run.device)
+    stream = batch_stream(train_set, config, run.iteration, world, run.device, run.resident)
     with StopAsked(world.size > 1) as stop, bar, reader_errors(), closing(stream):
         for iteration, epoch, batch in stream:
             batch['noise'] = world.part(latent_noise(config, iteration, size))
@@ -232,7 +256,7 @@ def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, w
             seen += size
             bar.update()
             # a row is asked for only where it is needed: a GPU has to finish the step for it
-            if on_step or due(config.log_every) or due(config.val_every) or due(config.checkpoint_every):
+            if told.due(run) or due(config.log_every) or due(config.val_every) or due(config.checkpoint_every):
                 row = step.row()
             done = step.stop or stop.now and world.size == 1 or run.iteration >= config.iterations
             if done: row = step.row()
@@ -247,7 +271,10 @@ def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, w
             if world.first and (done or due(config.checkpoint_every)):
                 save()
                 records.saved()
-            if world.first and on_step: on_step(run, row)
+            if world.first and told.due(run):
+                told.on_step(run, row)
+                # what takes its time is not the speed of training
+                if told.at is not None: began, seen = time.time(), 0
             if done: break
     if world.first: records.board.close()
 
@@ -255,13 +282,17 @@ def _loop(run: Run, step: TrainStep, scheduler, save, progress: bool, on_step, w
 def term_options(func):
     "A command whose `**weights` stand for an option for each loss term, those of its `--plugin` included"
     def load():
-        early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
-        early.add_argument('--plugin', default='')
-        if path := early.parse_known_args()[0].plugin: load_plugin(path)
-        _with_terms(func)
-    return console_command(_with_terms(func), load)
+        load_given_plugin()
+        with_terms(func)
+    return console_command(with_terms(func), load)
 
-def _with_terms(func):
+def load_given_plugin():
+    "The `--plugin` of the command line, before its other options are read: it may bring some"
+    early = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    early.add_argument('--plugin', default='')
+    if path := early.parse_known_args()[0].plugin: load_plugin(path)
+
+def with_terms(func):
     "The function, whose signature names the terms in place of `**weights`"
     func.__dict__.pop('__signature__', None)    # of an earlier call
     parameter, signature = inspect.Parameter, inspect.signature(func)
@@ -271,6 +302,50 @@ def _with_terms(func):
         return parameter(name, parameter.KEYWORD_ONLY, default=term.weight, annotation=kind)
     func.__signature__ = signature.replace(parameters=[*own, *(option(*item) for item in TERMS.items())])
     return func
+
+# %% ../../nbs/training/03_loop.ipynb #a1e7c531
+_SETS = dict(train='training', novel_view='unseen cameras', novel_expression='unseen expressions',
+             novel_both='unseen cameras and expressions')
+
+def last_look(
+    run: Run,
+) -> str: # '' where there was none
+    "The losses of the last look at each set, in a line: of the picture, or whatever the run has"
+    try: rows = read_log(run.path/'val.csv')
+    except FormatError: return ''
+    own = {r['set']: r for r in rows if r['iteration'] == run.iteration and r['set'] in _SETS}
+    names = dict(screen='screen loss', tex='texture loss', total='total loss')
+    term = next((k for k in names if own and all(math.isfinite(r[k]) for r in own.values())), None)
+    if not term: return ''
+    values = ', '.join(f'{name} {own[s][term]:.3g}' for s, name in _SETS.items() if s in own)
+    return f'{names[term]}, as trained, of up to {run.config.val_samples} images each: {values}'
+
+def ending(run: Run) -> str:
+    "What `dam_train` says at its end"
+    done, asked = f'{run.iteration} iterations done', run.config.iterations
+    if run.before >= asked: done = f'nothing to train: {run.iteration} iterations done before, {asked} asked for'
+    said = [f'{done}; checkpoint {run.path/"last.pt"}, log {run.path/"log.csv"}, sheets {run.path/"samples"}', last_look(run)]
+    path, unseen = shlex.quote(str(run.path)), any(len(ds) for name, ds in run.sets.items() if name != 'train')
+    if unseen: said.append(f'evaluate: dam_evaluate {path}    (all unseen images, with colours and encoder adapted)')
+    else: said.append('the split leaves no unseen cameras and no unseen expressions to evaluate on')
+    scored = any((run.path/'quality').glob('*.npz'))
+    how = 'move the model; dam_train with --score 10 lets it replay a training'
+    if scored: how = 'drag the loss, replay the training, move the model'
+    said.append(f'look:     dam_explore {path}    (a page: {how})')
+    return '\n'.join(filter(None, said))
+
+# %% ../../nbs/training/03_loop.ipynb #a1e7c533
+SCORERS = {}    # {name: function of (config, n) that trains a run, scores it n times on the way, and gives it}
+
+def scorer(
+    n: int, # checkpoints that are to be scored
+) -> Callable:
+    "The registered scorer; `ValueError` where there is none, or nothing to score"
+    if n < 0: raise ValueError(f'score: expected a whole number, 0 or more, found {n}')
+    if not SCORERS:
+        raise ValueError('--score: nothing is loaded that judges images; in Python import multiface_dam.judge first, '
+                         'for a command that is older than the option: install again')
+    return next(reversed(SCORERS.values()))
 
 # %% ../../nbs/training/03_loop.ipynb #866769da
 @term_options
@@ -294,26 +369,27 @@ def dam_train(
     lr_iterations: int = 0,     # of late: after how many iterations (0: those that are asked for when the run begins)
     lr_decay: float = .95,      # of release: factor an epoch
     weight_mask: str = '',      # grey PNG of your own for the face weight mask; '': the capture's, or one painted
-    precision: str = 'fp32',    # fp32, bf16 or auto (bf16 on a GPU)
+    precision: str = '',        # of the network: fp32, bf16, auto (bf16 on a GPU) ('': as the run was begun, a new one: auto)
     seed: int = 0,              # of initial weights, batches and latent noise
     device: str = 'auto',       # auto, cpu, cuda, cuda:1, ...
-    workers: int = 0,           # processes that read data (0: none); for a GPU, threads (0: one per core)
-    in_memory: store_true = False, # keep decoded samples in memory
+    workers: int = 0,           # processes that read data, for a GPU threads (0: what suits the machine)
+    in_memory: store_true = False, # keep decoded samples in memory (a GPU does so by itself, in its own, where they fit)
     val_every: int = 1000,      # iterations between looks at unseen data
     checkpoint_every: int = 1000, # iterations between checkpoints
     leave_out: str = '',        # report of dam_check (CAPTURE/check.json): what it found is not used
     leave_out_kinds: str = 'damaged', # what of it, separated by commas: damaged, suspicious, or kinds as far_mesh
     plugin: str = '',           # Python file with parts or loss terms of your own; the run keeps a copy
+    score: int = 0,             # checkpoints that are scored along training, with pictures: what dam_explore replays (0: none)
     **weights,                  # of the loss terms
 ):
     "Train a deep appearance model; on N GPUs: torchrun --nproc_per_node N -m multiface_dam.training CAPTURE OUT"
-    with plain_errors(): run = train(_config(**locals()))
-    if not int(os.environ.get('RANK', 0)):
-        print(f'{run.iteration} iterations done; checkpoint {run.path/"last.pt"}, log {run.path/"log.csv"}, '
-              f'sheets {run.path/"samples"}')
+    with plain_errors():
+        config = _config(**locals())
+        run = scorer(score)(config, score) if score else train(config)
+    if not int(os.environ.get('RANK', 0)): print(ending(run))
 
-def _config(weights, test_segments, image_size, leave_out_kinds, plugin, **options) -> TrainConfig:
-    "The options of the command as a configuration"
+def _config(weights, test_segments, image_size, leave_out_kinds, plugin, score=0, **options) -> TrainConfig:
+    "The options of the command as a configuration; how often a run is scored does not decide how it goes"
     if plugin: load_plugin(plugin)
     return TrainConfig(weights=LossWeights(**weights), plugin=plugin, image_size=parse_size(image_size),
                        test_segments=listed(test_segments), leave_out_kinds=listed(leave_out_kinds), **options)

@@ -235,7 +235,7 @@ class LossWeights(Mapping):
         given = {name: term.weight for name, term in TERMS.items()} | given | named
         for name, value in given.items():
             if not (math.isfinite(value) and value >= 0):
-                raise ValueError(f"weight of {name}: expected a number ≥ 0, found {value!r}")
+                raise ValueError(f"weight of `{name}`: expected a number ≥ 0, found {value!r}")
         self.__dict__['_values'] = given
 
     # a term that was registered later has no weight

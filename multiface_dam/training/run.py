@@ -19,8 +19,10 @@ import numpy as np
 import torch
 import torch.distributed as dist
 from fastcore.basics import patch
+from torch.utils.data import Subset
 
-from ..base.files import FormatError, MissingFileError, atomic_path, load_plugin, read_bytes, write_json
+from ..base.files import (
+    FormatError, MissingFileError, atomic_path, check_count, load_plugin, no_such, read_bytes, write_json)
 from ..base.sealed import Manifest, read_zip, seal_zip, zip_fault
 from ..base.images import auto_exposure, to_display
 from ..base.processes import sample_loader
@@ -31,6 +33,7 @@ from multiface_dam.capture.dataset import (
     read_split, split_figure)
 from ..capture.identity import compare_data, data_fingerprint, record_data
 from ..capture.loader import batches
+from ..capture.resident import Resident, resident_batches, resident_bytes, resident_for
 from ..capture.regions import choose_mask
 from .losses import (
     TERMS, LossWeights, Normalization, dam_loss, denormalize_texture, render_output)
@@ -90,10 +93,10 @@ class TrainConfig:
     lr_decay: float = 0.95              # 'release': learning rate factor of the model, per epoch
     clip_norm: float = 10.              # largest norm of the gradient
     reject_factor: float = 50.          # a batch whose loss is this many times the last one's is left out
-    precision: str = 'fp32'             # 'fp32', 'bf16' (the network; losses stay fp32), 'auto' (bf16 on a GPU)
+    precision: str = 'fp32'             # 'fp32', 'bf16' (the network alone), 'auto' (bf16 on a GPU); '': as the run was begun, or 'auto'
     seed: int = 0                       # of initial weights, batches and latent noise
     device: str = 'auto'                # 'auto', 'cpu', 'cuda', 'cuda:1', ...
-    workers: int = 0                    # processes that read data (0: none); for a GPU, threads (0: one per core)
+    workers: int = 0                    # processes that read data, for a GPU threads; 0: what suits the machine (none, one per core)
     in_memory: bool = False             # keep decoded samples in memory
     log_every: int = 20                 # iterations between lines of the log
     val_every: int = 1000               # iterations between looks at unseen data, with a sample sheet
@@ -149,22 +152,20 @@ LOG_COLUMNS = 'iteration', 'epoch', 'lr', 'grad_norm', 'rejected', 'samples_per_
 def _check_config(config: TrainConfig):
     "Raises `ValueError` where a run could not begin"
     architecture(config.arch)  # raises where there is none
-    if config.precision not in ('fp32', 'bf16', 'auto'):
-        raise ValueError(f"precision is 'fp32', 'bf16' or 'auto', not {config.precision!r}")
+    for name, legal in dict(precision=('', 'fp32', 'bf16', 'auto'), schedule=('', *SCHEDULES)).items():
+        if (value := getattr(config, name)) not in legal: raise no_such(name, value, filter(None, legal))
     for name in ('iterations', 'batch_size', 'accumulate', 'n_latent', 'log_every', 'val_every', 'checkpoint_every'):
-        if (value := getattr(config, name)) < 1: raise ValueError(f'{name} must be at least 1, not {value}')
-    if config.schedule and config.schedule not in SCHEDULES:
-        raise ValueError(f"schedule {config.schedule!r}: one of {', '.join(SCHEDULES)}")
+        check_count(name, getattr(config, name), 1)
     for name in ('lr', 'lr_end', 'lr_decay', 'clip_norm', 'reject_factor'):
         value = getattr(config, name)
-        if not (math.isfinite(value) and value > 0): raise ValueError(f'{name} must be positive, not {value}')
-    for name in ('workers', 'n_cameras', 'n_segments', 'lr_iterations'):
-        if (value := getattr(config, name)) < 0: raise ValueError(f'{name} must be 0 or more, not {value}')
+        if not (math.isfinite(value) and value > 0):
+            raise ValueError(f'{name}: expected a number above 0, found {value}')
+    for name in ('workers', 'n_cameras', 'n_segments', 'lr_iterations'): check_count(name, getattr(config, name))
     if taken := TERMS.keys() & {*LOG_COLUMNS, *(f.name for f in fields(config))}:
         raise ValueError(f"{', '.join(taken)}: a loss term needs a name that no option and no column of a log has")
     able = [name for name, term in TERMS.items() if term.alone]
     if not any(config.weights[name] > 0 for name in able):
-        raise ValueError(f"one of the weights {', '.join(able)} must be above 0")
+        raise ValueError(f"one of the weights {', '.join(f'`{name}`' for name in able)} must be above 0")
 
 # %% ../../nbs/training/01_run.ipynb #a6c938a0
 def steps_per_epoch(
@@ -267,7 +268,7 @@ def check_parts(
     size, parts = min(config.batch_size, n), world.size*config.accumulate
     if size % parts:
         raise ValueError(f'a batch of {size} samples does not divide into {world.size} processes × '
-                         f'{config.accumulate} parts (accumulate); choose a batch_size that is a multiple of {parts}')
+                         f'{config.accumulate} parts (`accumulate`); choose a batch_size that is a multiple of {parts}')
 
 # %% ../../nbs/training/01_run.ipynb #b7aa6d87
 def batch_stream(
@@ -276,6 +277,7 @@ def batch_stream(
     start: int = 0,     # iteration to begin with
     world: World = World(),
     device: torch.device = torch.device('cpu'), # a GPU gets its batches beside its work, read by threads
+    resident: Resident = None, # where a GPU keeps them
 ):
     "Yields `(iteration, epoch, this process's part of the batch)` from iteration `start` on, for ever"
     per_epoch = steps_per_epoch(len(dataset), config.batch_size)
@@ -287,13 +289,18 @@ def batch_stream(
 
     if device.type == 'cuda':
         share = os.cpu_count() // int(os.environ.get('LOCAL_WORLD_SIZE', 1))
-        loader = batches(dataset, todo(), device, config.workers or max(share, 1))
+        workers = config.workers or max(share, 1)
+        loader = _on_gpu(dataset, todo(), device, workers, resident)
     else:
         # a loader draws a seed when it starts: not from the run's random state
         own = torch.Generator().manual_seed(config.seed)
         size = min(config.batch_size, len(dataset))//world.size
         loader = sample_loader(dataset, config.workers, size, batch_sampler=todo(), generator=own)
     for iteration, batch in enumerate(loader, start): yield iteration, iteration//per_epoch, batch
+
+def _on_gpu(dataset, todo, device, workers, resident):
+    "Batches of bytes, kept where there is a place"
+    return resident_batches(resident, dataset, todo, workers) if resident else batches(dataset, todo, device, workers)
 
 # %% ../../nbs/training/01_run.ipynb #1153f372
 def latent_noise(
@@ -312,9 +319,9 @@ def pick_device(name: str) -> torch.device:
     if name == 'cuda' and int(os.environ.get('WORLD_SIZE', 1)) > 1:
         name = f"cuda:{os.environ.get('LOCAL_RANK', 0)}"
     if not re.fullmatch(r'cpu|cuda(:\d+)?', name):
-        raise ValueError(f"device {name!r} is none of 'auto', 'cpu', 'cuda', 'cuda:0', ...")
+        raise ValueError(f'device {name!r}: there is none among auto, cpu, cuda, cuda:0, ...')
     if name.startswith('cuda') and not torch.cuda.is_available():
-        raise ValueError(f"device {name!r}: torch sees no GPU here; use device='cpu' or 'auto'")
+        raise ValueError(f"device {name!r}: torch sees no GPU here; use cpu or auto")
     if name[5:] and int(name[5:]) >= torch.cuda.device_count():
         raise ValueError(f"device {name!r}: torch sees {torch.cuda.device_count()} GPUs here; start fewer processes "
                          "(--nproc_per_node), or choose another")
@@ -329,11 +336,31 @@ def has_checkpoint(
     "Is there a checkpoint, whole or not?"
     return any((Path(folder)/name).is_file() for name in (LAST, PREVIOUS))
 
+# %% ../../nbs/training/01_run.ipynb #08f88199
+def split_sets(
+    config: TrainConfig,
+    capture: Capture,
+) -> tuple:              # `Split`, {set: CaptureDataset}
+    "The split of a configuration, and a dataset for each set; raises `ValueError` where there is nothing to train on"
+    segments, cameras = config.test_segments, capture.cameras
+    if 'segments' in config.lists: segments = present_segments(capture, segments)
+    if 'cameras' in config.lists:
+        whole = listed_split(cameras, config.split, config.lists['cameras'][config.split], segments)
+    else: whole = camera_split(cameras, int(config.split) if config.split.isdigit() else config.split, segments)
+    split = fewer(whole, capture, config.n_cameras, config.n_segments, config.seed)
+    sets = split.datasets(capture, tex_size=config.tex_size or None, image_size=config.image_size or None,
+                          in_memory=config.in_memory)
+    if not len(sets['train']):
+        raise ValueError(f'{config.capture}: no training samples under split {config.split}, test segments '
+                         f'{config.test_segments}:\n{capture.summary()}')
+    return split, sets
+
 # %% ../../nbs/training/01_run.ipynb #141cce9e
 class Run:
     "A configuration brought to life: capture, split, datasets, model, statistics"
     copies = None       # the stream in which batches travel to a GPU
     begun_with = None   # the record of the data that it was begun with, of its checkpoint
+    before = 0          # steps that it had behind it when `train` was called
     other_data = {}     # {part: what differs} where it goes on, knowingly, with other data than it was trained on
 
     def __init__(self,
@@ -348,7 +375,11 @@ class Run:
         if config.leave_out:
             kept = self.path/'leave_out.json'
             self.capture.leave_out(kept if kept.exists() else config.leave_out, config.leave_out_kinds)
-        self._split()
+        self.split, self.sets = split_sets(replace(config, in_memory=False), self.capture)
+        # what stays on a GPU is not kept by the host, too
+        if config.in_memory and not self.resident:
+            sizes = dict(tex_size=config.tex_size or None, image_size=config.image_size or None)
+            self.sets = self.split.datasets(self.capture, **sizes, in_memory=True)
         train = self.sets['train']
         self.topology, self.size = train.topology, tuple(train.image_size)
         self.norm = Normalization.from_dataset(train).to(self.device)
@@ -359,20 +390,6 @@ class Run:
         self.model = build_model(config.arch, tex_size=train.tex_size, n_verts=len(train.vert_mean),
                                  n_latent=config.n_latent, cameras=cameras).to(self.device)
 
-    def _split(self):
-        "The split of the configuration, and a dataset for each set"
-        config, segments, cameras = self.config, self.config.test_segments, self.capture.cameras
-        if 'segments' in config.lists: segments = present_segments(self.capture, segments)
-        if 'cameras' in config.lists:
-            whole = listed_split(cameras, config.split, config.lists['cameras'][config.split], segments)
-        else: whole = camera_split(cameras, int(config.split) if config.split.isdigit() else config.split, segments)
-        self.split = fewer(whole, self.capture, config.n_cameras, config.n_segments, config.seed)
-        self.sets = self.split.datasets(self.capture, tex_size=config.tex_size or None,
-                                        image_size=config.image_size or None, in_memory=config.in_memory)
-        if not len(self.sets['train']):
-            raise ValueError(f'{config.capture}: no training samples under split {config.split}, test segments '
-                             f'{config.test_segments}:\n{self.capture.summary()}')
-
     def _choose_mask(self, size):
         "The mask (T,T) uint8 and where it is from; a run that has a checkpoint has its mask beside it"
         begun, kept = has_checkpoint(self.path), self.path/'face_weight_mask.png'
@@ -381,6 +398,11 @@ class Run:
             raise FormatError.at(kept, 'the face weight mask that the run was begun with', 'no such file',
                                  'copy the whole folder of the run')
         return choose_mask(self.capture, size, self.config.weight_mask, paint=not begun)
+
+    @property
+    def resident(self) -> Resident:
+        "Where the capture's samples stay on the GPU; None on a CPU, and where they do not fit"
+        return resident_for(list(self.sets.values()), self.device) if self.device.type == 'cuda' else None
 
     @property
     def data(self) -> dict:
@@ -398,9 +420,17 @@ class Run:
         return train
 
     def describe(self) -> str:
-        "The capture, what it lacks, how many samples each set has, and which face weight mask counts"
+        "The capture, what it lacks, how many samples each set has, which face weight mask counts, and bf16 where it is used"
         counts = ', '.join(f"{k.replace('_', ' ')}: {len(v):,} samples" for k, v in self.sets.items())
-        return f'{self.capture.summary()}\n{counts}\nface weight mask: {self.mask_source}'
+        how = '\nthe network computes in bf16' if self.bf16 else ''
+        return f'{self.capture.summary()}\n{counts}\nface weight mask: {self.mask_source}{how}{self._place()}'
+
+    def _place(self) -> str:
+        "Where a GPU has its samples from"
+        if self.device.type == 'cpu': return ''
+        size = f'{resident_bytes(list(self.sets.values()))/1e9:.1f} GB'
+        if self.resident: return f'\nsamples stay on the GPU once they are read ({size})'
+        return f'\nsamples are read anew in each epoch: {size} are too much for the GPU'
 
     @property
     def trained(self) -> str:
@@ -412,7 +442,7 @@ class Run:
     @property
     def bf16(self) -> bool:
         "Does the network compute in bf16?"
-        return self.config.precision == 'bf16' or self.config.precision == 'auto' and self.device.type == 'cuda'
+        return dict(bf16=True, fp32=False).get(self.config.precision, self.device.type == 'cuda')
 
     def losses(self, out, batch: dict, weights: LossWeights = None, **kw):
         "The loss terms of an output, with the run's weights unless others are given"
@@ -435,6 +465,19 @@ def to_device(self: Run, batch: dict) -> dict:
     for v in batch.values():
         if torch.is_tensor(v): v.record_stream(now)
     return batch
+
+@patch
+def in_order(self: Run,
+    dataset,    # a `CaptureDataset`, or a subset of one
+    parts       # lists of numbers of its samples
+):
+    "Batches of a dataset on the run's device, of numbers"
+    if self.device.type == 'cuda':
+        whole, at = (dataset.dataset, np.array(dataset.indices)) if isinstance(dataset, Subset) else (dataset, None)
+        todo = (np.asarray(p) if at is None else at[p] for p in parts)
+        loader = _on_gpu(whole, todo, self.device, self.config.workers or None, self.resident)
+    else: loader = sample_loader(dataset, self.config.workers, 0, batch_sampler=parts)
+    for batch in loader: yield self.normal(self.to_device(batch))
 
 @patch
 def normal(self: Run, batch: dict) -> dict:
@@ -611,24 +654,26 @@ MAY_CHANGE = {
     'adopted'}                                                 # the checkpoint knows
 
 # %% ../../nbs/training/01_run.ipynb #5f0e6a1c
-_OLDER = dict(schedule='release')   # what runs did that lack the field
+_OLDER = dict(schedule='release', precision='fp32')   # what runs did that lack the field
+_OPEN = 'schedule', 'lr_iterations', 'precision'        # a configuration may leave them to the run's beginning
 
 def as_begun(
     config: TrainConfig,
     saved: dict = None,     # configuration of the run that is there; None: a new one
 ) -> TrainConfig:
-    "With the schedule of the run's beginning, where the configuration leaves it open"
-    saved = {**_OLDER, **(saved or dict(schedule=''))}
+    "With the schedule and the precision of the run's beginning, where the configuration leaves them open"
+    saved = {**_OLDER, **(saved or dict(schedule='', precision=''))}
     # a new run, or an adopted model that was not trained on
     if not saved['schedule']: saved |= dict(schedule='late', lr_iterations=config.iterations)
-    left_open = [k for k in ('schedule', 'lr_iterations') if not getattr(config, k) and saved.get(k)]
+    saved['precision'] = saved['precision'] or 'auto'
+    left_open = [k for k in _OPEN if not getattr(config, k) and saved.get(k)]
     return replace(config, **{k: saved[k] for k in left_open})
 
 def check_same_run(path, old: dict, new: dict):
     "Raises `ValueError` where two configurations would not give the same weights"
     # a run of an older version lacks what it could not choose
     old = {**TrainConfig('', '').to_json(), **_OLDER, **old}
-    new = new | {k: old[k] for k in ('schedule', 'lr_iterations') if not new[k]}
+    new = new | {k: old[k] for k in _OPEN if not new[k]}
     idle = {o for name, s in SCHEDULES.items() if name != old['schedule'] for o in s.options}
     new = {k: v for k, v in new.items() if k not in idle}
     old['weights'] = LossWeights.from_json(old['weights']).to_json()
@@ -765,8 +810,8 @@ def _check_data(run: Run, kept, changes: dict, allowed: bool):
     if not found: return
     text = f'{run.capture.root}: not what {run.path} was trained on: {found}'
     if not allowed:
-        raise ValueError(f'{text}. Restore it, or say where the right capture is; to go on knowingly: '
-                         'load_run(..., other_data=True), dam_evaluate or dam_visualize with --other_data')
+        raise ValueError(f'{text}. Restore it, or say where the right capture is (`capture`); to go on knowingly: '
+                         '`other_data=True`')
     warnings.warn(text)
 
 # %% ../../nbs/training/01_run.ipynb #5f0e6a20
