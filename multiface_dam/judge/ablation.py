@@ -6,19 +6,26 @@
 __all__ = ['GRIDS', 'grid_findings', 'published_finding', 'write_ablation_report', 'preset_configs', 'ablate', 'dam_ablate']
 
 # %% ../../nbs/judge/07_ablation.ipynb #ef88ff4b
-import html, json, math, os
+import html, inspect, json, math, os, shlex
+from dataclasses import fields, replace
 from pathlib import Path
 import numpy as np
+import torch
+from fastcore.docments import docments
 from fastcore.script import Param
 from ..base.commands import console_command
-from ..base.files import atomic_path, listed, parse_size, plain_errors
+from ..base.files import (
+    FormatError, atomic_path, listed, load_plugin, locked, parse_size, plain_errors, read_json, write_json)
 from ..base.page import html_head, html_table, picture
-from ..capture.capture import check_outside
+from ..capture.capture import Capture, check_outside
 from ..synthetic.synthetic import synthesize
-from ..training.losses import LossWeights
-from ..training.run import TrainConfig, pick_device
+from ..training.losses import TERMS
+from ..training.run import TrainConfig, has_checkpoint, pick_device, split_sets
+from ..training.loop import dam_train, load_given_plugin, with_terms
 from .evaluation import SCORES, SETS
-from .grid import Grid, cluster_executor, grid_configs, process_pool, run_grid
+from multiface_dam.judge.grid import (
+    Grid, capture_digest, cluster_executor, grid_configs, measure_steps, process_pool, read_run, run_grid, steps_left,
+    time_text, what_counts)
 from .comparison import (
     HIGHER, arch_order, change_verdict, compare, compare_published, compare_table, grid_means, stage_text,
     mean_interval, nothing_to_compare, place_name, set_title, summary_table)
@@ -184,13 +191,14 @@ difference.</p>"""
 def write_ablation_report(
     grid: Grid,
     out,                        # folder of the report
-    command: str = '',          # how the grid was made
+    commands = (),              # command lines that made the grid
     texture: np.ndarray = None, # (T,T,3) of `mean_texture`, a key to the error maps
 ) -> Path:
     "`report.html`: findings, tables, figures, failed runs, sample sheets; refers to nothing outside it"
     synthetic = any(r.results.about['synthetic'] for r in grid.done)
     subtitle = 'Everything here is <b>synthetic</b>: a parametric head, filmed by a virtual rig. ' if synthetic else ''
-    if command: subtitle += f'Made with <code>{html.escape(command)}</code>. '
+    codes = [f'<code>{html.escape(c)}</code>' for c in commands]
+    if codes: subtitle += f"Made with {' and '.join(codes)}. "
     subtitle += f'{len(grid.done)} of {len(grid.runs)} runs finished.'
     sentences = ''.join(f'<li>{html.escape(f)}</li>' for f in [*grid_findings(grid), published_finding()])
     parts = [html_head('Which architecture, how many cameras, how many expressions', subtitle), f'<ul>{sentences}</ul>']
@@ -259,10 +267,18 @@ def _runs_html(grid: Grid) -> str:
     return '<h2>The runs</h2>' + html_table(head, rows) + note
 
 # %% ../../nbs/judge/07_ablation.ipynb #8ff7ce0a
+_RUNS = dict(archs=('base', 'non', 'warp_integral'), splits=('cam1', 'cam3'), seeds=(0, 1))
+_QUICK = dict(n_latent=64, weights=dict(screen=1., verts=1., tex=1., kl=.01), batch_size=8, lr=1e-3, schedule='release',
+              precision='fp32', in_memory=True)    # as in quickstart
+
 GRIDS = dict(       # presets of `dam_ablate`
+    full=dict(
+        grids=[_RUNS],
+        training=dict(),    # all as `dam_train` has it
+        evaluation=dict(baselines=False)),
     small=dict(
-        grids=[dict(archs=('base', 'non', 'warp_integral'), splits=('cam1', 'cam3'), seeds=(0, 1))],
-        training=dict(iterations=400, val_every=400, val_samples=16, checkpoint_every=200),
+        grids=[_RUNS],
+        training=dict(_QUICK, iterations=400, val_every=400, val_samples=16, checkpoint_every=200),
         evaluation=dict(max_samples=40, encoder_epochs=3, baselines=False)),
     study=dict(
         grids=[
@@ -271,106 +287,310 @@ GRIDS = dict(       # presets of `dam_ablate`
             dict(archs=('base', 'non', 'warp_integral'), splits=('cam0', 'cam2', 'cam3'), seeds=(0, 1, 2)),
             dict(archs=('base',), splits=('cam3',), seeds=(0, 1, 2), n_cameras=(2, 4, 8)),
             dict(archs=('base',), splits=('cam1',), seeds=(0, 1, 2), n_segments=(4, 8, 16, 32))],
-        training=dict(iterations=2200, val_every=1100, val_samples=24, checkpoint_every=1100),
+        training=dict(_QUICK, iterations=2200, val_every=1100, val_samples=24, checkpoint_every=1100),
         evaluation=dict(baselines=False)))
 
+# %% ../../nbs/judge/07_ablation.ipynb #c01acd55
+def train_options() -> dict:    # {name: what `docments` knows: anno, docment, default}
+    "The options of `dam_train` that decide how a run goes and are the same in all runs of a grid; loss terms among them"
+    own = {'capture', 'out', 'arch', 'split', 'seed', 'n_cameras', 'n_segments', 'workers'}
+    known = docments(with_terms(inspect.unwrap(dam_train)), full=True, returns=False, eval_str=True)
+    return {k: v for k, v in known.items() if k in {f.name for f in fields(TrainConfig)} - own or k in TERMS}
+
+def train_settings(
+    options: dict,      # values of `train_options`, as the command line has them; None or False: not given
+) -> dict:              # of `TrainConfig`, but `weights` only of the terms that are given
+    "What the options of a command say"
+    given = {k: v for k, v in options.items() if v is not None and v is not False}
+    read = dict(test_segments=listed, leave_out_kinds=listed, image_size=parse_size)
+    settings = {k: read[k](v) if k in read else v for k, v in given.items() if k not in TERMS}
+    weights = {k: v for k, v in given.items() if k in TERMS}
+    return settings | (dict(weights=weights) if weights else {})
+
+def train_defaults() -> dict:
+    "What `dam_train` does where nothing is given"
+    return train_settings({k: v.default for k, v in train_options().items()})
+
+# %% ../../nbs/judge/07_ablation.ipynb #7c12c169
 def preset_configs(
     preset: str,            # of `GRIDS`
     capture,                # a `Capture`, or its folder
     out,                    # folder of the runs
-    iterations: int = 0,    # 0: the preset's
-    device: str = 'auto',
-    test_segments: tuple = ('EXP_ROM',), # segments held out, by prefix
-    tex_size: int = 0,      # texels a side; 0: the capture's
-    image_size: tuple = (), # (height, width) of photos and renders; (): the capture's
-    plugin: str = '',       # Python file with architectures or loss terms of one's own
-    **axes,                 # archs, splits, seeds, n_cameras, n_segments: their product, instead of the preset's grids
+    archs=(),               # with one of these five, their product takes the place of the preset's grids
+    splits=(),
+    seeds=(),
+    n_cameras=(),
+    n_segments=(),
+    weights: dict = None,   # of loss terms; the others are the preset's
+    **settings,             # of `TrainConfig`, instead of the preset's
 ) -> dict:                  # {name: TrainConfig}
     "The runs of a preset"
     if preset not in GRIDS: raise ValueError(f"preset {preset!r}: one of {', '.join(GRIDS)}")
-    training = dict(GRIDS[preset]['training'])
-    if iterations: training['iterations'] = iterations
-    config = TrainConfig(capture, os.path.abspath(out), n_latent=64,
-                         weights=LossWeights(screen=1., verts=1., tex=1., kl=.01), batch_size=8, lr=1e-3, schedule='release',
-                         in_memory=True, device=device, test_segments=test_segments, tex_size=tex_size,
-                         image_size=image_size, plugin=plugin, **training)
-    axes = {k: v for k, v in axes.items() if v}
-    configs = {}
+    default, own = train_defaults(), GRIDS[preset]['training']
+    given = {**default, **own, **settings}
+    given['weights'] = {**default['weights'], **own.get('weights', {}), **(weights or {})}
+    if given['plugin']: load_plugin(given['plugin'])    # its loss terms may have weights
+    config = TrainConfig(capture, os.path.abspath(out), **given)
+    axes = dict(archs=archs, splits=splits, seeds=seeds, n_cameras=n_cameras, n_segments=n_segments)
+    axes, configs = {k: v for k, v in axes.items() if v}, {}
     for grid in [axes] if axes else GRIDS[preset]['grids']: configs.update(grid_configs(config, **grid))
     return configs
 
 # %% ../../nbs/judge/07_ablation.ipynb #f99cc41f
+def check_begin(
+    configs: dict,    # {name: TrainConfig}, of one capture
+):
+    "Raises `ValueError` where a run could not begin: no such capture, cameras or segments"
+    first = next(iter(configs.values()))
+    capture = Capture(first.capture)
+    if first.leave_out: capture.leave_out(first.leave_out, first.leave_out_kinds)
+    seen = set()
+    for name, c in configs.items():
+        if (place := (c.split, c.n_cameras, c.n_segments)) in seen: continue
+        seen.add(place)
+        try: split_sets(replace(c, in_memory=False), capture)    # what is in the photos is not looked at here
+        except ValueError as e: raise ValueError(f'{name}: {e}') from e
+
+_AXES = {'arch', 'split', 'seed', 'n_cameras', 'n_segments', 'lists'}
+
+def other_runs(
+    folder,             # of the runs
+    configs: dict,      # {name: TrainConfig} that are asked for
+    evaluation: dict,
+) -> dict:              # {name: GridRun}
+    "The runs that earlier commands left in a folder; raises `ValueError` where one that was begun has other settings"
+    found, one = {}, next(iter(configs.values()))
+    for path in sorted(p.parent for p in Path(folder).glob('*/run.json')):
+        run = read_run(path)
+        if not run.config: continue
+        differ = _differ(path, run.config, configs.get(run.name, one), evaluation)
+        if differ and (has_checkpoint(path) or (path/'done.json').exists()):
+            raise ValueError(f"{Path(folder).parent}: {path.name} was begun with other settings ({'; '.join(differ)}). It stays as "
+                             f"it is: choose another folder, or give its settings{_made_with(Path(folder).parent)}")
+        if not differ and run.name not in configs: found[run.name] = run
+    return found
+
+def _differ(path: Path, there: TrainConfig, asked: TrainConfig, evaluation: dict) -> list:
+    "What of a run's settings is not as it is asked for, in words; what makes runs of a grid different may differ"
+    noted = read_json(path/'run.json')
+    old, new = what_counts(there, noted['evaluation']), what_counts(asked, evaluation)
+    plain = TrainConfig('', '').to_json()
+    def value(settings, k): return settings.get(k, plain.get(k))
+    keys = [k for k in {**old, **new} if k not in _AXES or k == 'lists' and path.name == Path(asked.out).name]
+    differ = [f'{k}: {value(old, k)} there, {value(new, k)} asked' for k in keys if value(old, k) != value(new, k)]
+    data = _data(path, there)
+    if data and data != capture_digest(asked.capture): differ.append(f'another capture than {asked.capture} is now')
+    return differ
+
+def _data(path: Path, config: TrainConfig) -> str:
+    "What tells the capture of a run; '' where nobody knows"
+    try: done = read_json(path/'done.json')
+    except FormatError: done = {}
+    return done.get('data') or capture_digest(config.capture)
+
+# the command lines that made what is in a folder
+def _commands(out) -> list:
+    path = Path(out)/'commands.json'
+    return read_json(path, 'the commands of a grid', 'remove it')['commands'] if path.exists() else []
+
+def _made_with(out) -> str: return ''.join(f'\n  {c}' for c in _commands(out))
+
+def _keep_command(out, command: str) -> list:
+    commands = _commands(out)
+    if command not in commands:
+        commands.append(command)
+        write_json(Path(out)/'commands.json', dict(commands=commands))
+    return commands
+
+def _command(out, weights=None, **given) -> str:
+    "The command line of these values; those that are None, False or empty text were not given"
+    words = ['dam_ablate', str(out)]
+    for k, v in {**given, **(weights or {})}.items():
+        if v is None or v is False or v == '' or v == () and k != 'test_segments': continue
+        words.append(f'--{k}')
+        if isinstance(v, (tuple, list)): words.append(('x' if k == 'image_size' else ',').join(map(str, v)))
+        elif v is not True: words.append(str(v))
+    return shlex.join(words)
+
+# %% ../../nbs/judge/07_ablation.ipynb #bbf9b4de
+def _workers(workers: int, preset: str, device: torch.device, n: int) -> int:
+    "How many of n runs are at work at the same time"
+    if workers < 0: raise ValueError(f'workers: expected a whole number, 0 or more, found {workers}')
+    many = min(os.cpu_count() or 1, 8)
+    if preset == 'full' and device.type == 'cuda': many = torch.cuda.device_count() if device.index is None else 1
+    return max(min(workers or many, n), 1)
+
+def _shared_cores(configs: dict, at_once: int) -> dict:
+    "For a GPU a run reads with as many threads as there are cores: runs at the same time share them"
+    threads = max((os.cpu_count() or 1)//at_once, 1)
+    return {n: c if c.workers else replace(c, workers=threads) for n, c in configs.items()}
+
+def plan_text(
+    configs: dict,          # {name: TrainConfig}
+    evaluation: dict,       # options of `evaluate`
+    how: str,               # '2 at a time'
+) -> str:                   # two lines
+    "What a grid is going to do"
+    n, c = len(configs), next(iter(configs.values()))
+    other, images = _other_settings(c), evaluation.get('max_samples')
+    settings = f'other than in dam_train: {other}' if other else 'all as in dam_train'
+    scored = f'{images} images of each test set' if images else 'all images of the test sets'
+    return (f"{n} run{'s'*(n > 1)}, {how}: {_axes_text(configs)}\n"
+            f'each: {c.iterations:,} iterations of {c.batch_size} samples, {settings}; then scored on {scored}')
+
+def _axes_text(configs: dict) -> str:
+    "'architectures base, non; splits cam1; seeds 0, 1'"
+    axes, texts = dict(architectures='arch', splits='split', seeds='seed', cameras='n_cameras', segments='n_segments'), []
+    for what, setting in axes.items():
+        values = dict.fromkeys(getattr(c, setting) for c in configs.values())
+        if what in ('cameras', 'segments'):
+            if set(values) == {0}: continue
+            values = [v or 'all' for v in values]
+        texts.append(f"{what} {', '.join(map(str, values))}")
+    return '; '.join(texts)
+
+def _other_settings(config: TrainConfig) -> str:
+    "What decides how a run goes and is not as `dam_train` has it"
+    default = TrainConfig('', '', **train_defaults())
+    ours, theirs = (c.to_json() | dict(c.weights) for c in (config, default))
+    skip = _AXES | {'capture', 'out', 'weights', 'workers', 'iterations', 'batch_size', 'device', 'in_memory', 'log_every',
+                    'val_every', 'val_samples', 'checkpoint_every'}
+    def text(v): return ' '.join(map(str, v)) if isinstance(v, list) else str(v)
+    return ', '.join(f'{k} {text(v)}' for k, v in ours.items() if k not in skip and v != theirs[k])
+
+def duration_text(
+    configs: dict,          # {name: TrainConfig}
+    left: dict,             # of `steps_left`
+    seconds: dict,          # of `measure_steps`
+    at_once: int,
+) -> str:
+    "How long the training will take, from what a step takes"
+    if errors := {a: s for a, s in seconds.items() if isinstance(s, str)}:
+        return '\n'.join(f'a step of {a} could not be measured: {e}' for a, e in errors.items())
+    total = sum(n*seconds[configs[k].arch] for k, n in left.items() if n)/at_once
+    steps = ', '.join(f'{a} {s:.1f} s' if s >= 1 else f'{a} {1000*s:.0f} ms' for a, s in seconds.items())
+    return (f'training takes about {time_text(total)} (measured now: a step of {steps}), scoring comes on top; Ctrl-C stops, the '
+            'same command goes on')
+
+# %% ../../nbs/judge/07_ablation.ipynb #a77c87e2
 def ablate(
     out='ablation',             # folder for capture, runs and report
     capture='',                 # folder of a capture; '': the synthetic quickstart capture is filmed into `out`
-    preset: str = 'small',      # of `GRIDS`
-    workers: int = 0,           # processes; 0: one a core, 8 at most
+    preset: str = '',           # of `GRIDS`; '': 'full' for a capture, 'small' without
+    workers: int = 0,           # processes; 0: one a core, 8 at most, of `full` one a GPU
     cluster: str = '',          # 'slurm' or 'local': jobs through submitit instead of processes
     options: str = '',          # of submitit
+    evaluation: dict = None,    # options of `evaluate`, instead of the preset's
     progress: bool = True,
-    **settings,                 # of `preset_configs`: axes, iterations, device, test_segments, sizes, plugin
-) -> Grid:
-    "Capture, grid and report; what is finished is not done again"
-    out = Path(out)
+    **settings,                 # of `preset_configs`: archs, splits, seeds, ..., and what `TrainConfig` has
+) -> Grid:                      # the runs that are asked for
+    """Capture, grid and report; what is finished is not done again
+
+    Runs of other calls with the same settings are in the report, too; `ValueError` where a folder has runs of other settings."""
+    out, preset, evaluation = Path(out), preset or ('full' if capture else 'small'), evaluation or {}
+    command = _command(out, capture=str(capture), preset=preset, workers=workers or '', cluster=cluster, options=options,
+                       **settings, **evaluation)
     if capture: check_outside(out, capture)
     configs = preset_configs(preset, capture or out/'quickstart_capture', out/'runs', **settings)
+    evaluation = {**GRIDS[preset]['evaluation'], **evaluation}
+    device = pick_device(settings.get('device', 'auto'))
+    at_once = _workers(workers, preset, device, len(configs))
     executor = cluster_executor(cluster, out/'jobs', options) if cluster else None    # errors before anything is made
-    if not capture:
-        device = pick_device(settings.get('device', 'auto'))
-        synthesize(out/'quickstart_capture', preset='quickstart', seed=0, device=device, progress=progress)
-        capture = out/'quickstart_capture'
-    cores = os.cpu_count() or 1
-    workers = min(workers or min(cores, 8), len(configs))
-    how = f'jobs of submitit ({cluster})' if cluster else f'{workers} at a time'
-    print(f'{len(configs)} runs, {how}', flush=True)
-    evaluation = GRIDS[preset]['evaluation']
-    if cluster or workers == 1: grid = run_grid(configs, executor, evaluation, progress)
-    else:
-        with process_pool(workers, max(1, cores//workers)) as pool: grid = run_grid(configs, pool, evaluation, progress)
-    try: texture = mean_texture(capture)
-    except (OSError, ValueError): texture = None
-    path = write_ablation_report(grid, out, _command(preset, settings), texture)
-    print('\n'.join(['', *grid_findings(grid), '', f'report: {path.resolve()}']))
+    if capture: check_begin(configs)
+    with locked(out/'.lock', f'{out}: another dam_ablate is at work here; wait for it, or choose another folder'):
+        others = other_runs(out/'runs', configs, evaluation)
+        if not capture:
+            synthesize(out/'quickstart_capture', preset='quickstart', seed=0, device=device, progress=progress)
+            check_begin(configs)
+        commands = _keep_command(out, command)
+        if device.type == 'cuda' and not cluster: configs = _shared_cores(configs, at_once)
+        if executor: grid = _train_all(configs, evaluation, executor, f'jobs of submitit ({cluster})', progress)
+        elif at_once == 1: grid = _train_all(configs, evaluation, None, '1 at a time', progress)
+        else:
+            with process_pool(at_once, max(1, (os.cpu_count() or 1)//at_once)) as pool:
+                grid = _train_all(configs, evaluation, pool, f'{at_once} at a time', progress)
+        whole = Grid({**grid.runs, **others})
+        path = write_ablation_report(whole, out, commands, _texture(configs))
+    print('\n'.join(['', *grid_findings(whole), '', f'report: {path.resolve()}']))
     return grid
 
-def _command(preset: str, settings: dict) -> str:
-    "The command line of these settings, without folders"
-    given = []
-    for k, v in dict(preset=preset, **settings).items():
-        if v in ('auto', ('EXP_ROM',)) or not v and k != 'test_segments': continue
-        if isinstance(v, tuple): v = ('x' if k == 'image_size' else ',').join(map(str, v)) or "''"
-        given.append(f'--{k} {v}')
-    return f"dam_ablate {' '.join(given)}"
+def _train_all(configs: dict, evaluation: dict, executor, how: str, progress: bool) -> Grid:
+    "Say what will be done and how long that takes, and do it"
+    print(plan_text(configs, evaluation, how), flush=True)
+    left, at_once = steps_left(configs, evaluation), getattr(executor, '_max_workers', 1)
+    todo = {n: c for n, c in configs.items() if left[n]}
+    # on a cluster it is not this machine that will train; a few steps are made as quickly as they are measured
+    if not how.startswith('jobs') and sum(left.values()) > 200:
+        print(duration_text(configs, left, measure_steps(todo, executor), at_once), flush=True)
+    return run_grid(configs, executor, evaluation, progress)
+
+def _texture(configs: dict):
+    "A key to the error maps; None where there is none"
+    try: return mean_texture(next(iter(configs.values())).capture)
+    except (OSError, ValueError): return None
 
 # %% ../../nbs/judge/07_ablation.ipynb #48115932
-@console_command
+def training_options(func):
+    "A command whose `**settings` stand for the options of `train_options`, those of its `--plugin` included"
+    def load():
+        load_given_plugin()
+        _with_options(func)
+    return console_command(_with_options(func), load)
+
+def _with_options(func):
+    "The function, whose signature names the options in place of `**settings`"
+    func.__dict__.pop('__signature__', None)    # of an earlier call
+    signature, parameter = inspect.signature(func), inspect.Parameter
+    own = [p for p in signature.parameters.values() if p.kind is not p.VAR_KEYWORD]
+    more = [parameter(k, parameter.KEYWORD_ONLY, default=None, annotation=_option(k, about)) for k, about in train_options().items()]
+    func.__signature__ = signature.replace(parameters=[*own, *more])
+    return func
+
+def _option(name: str, about) -> Param:
+    "An option of `dam_train`, whose help says what it is where it is not given"
+    kind, text = about.anno, about.docment
+    if isinstance(kind, Param): kind, text = kind.type, kind.help
+    own = {p: {**g['training'], **g['training'].get('weights', {})} for p, g in GRIDS.items()}
+    values = {}     # {value: presets}
+    for preset, settings in own.items():
+        if preset == 'full' or name in settings: values.setdefault(settings.get(name, about.default), []).append(preset)
+    hidden = about.default in ('', 0) and name not in TERMS     # the help says what that means
+    known = [_value_text(v, presets) for v, presets in values.items() if 'full' not in presets or not hidden]
+    return Param(text + (f" ({'; '.join(known)})" if known else ''), kind)
+
+def _value_text(value, presets: list) -> str:
+    "'small and study: 0.001'; what `dam_train` has, without a name"
+    text = 'on' if value is True else f'{value:g}' if isinstance(value, float) else str(value)
+    return text if 'full' in presets else f"{' and '.join(presets)}: {text}"
+
+# %% ../../nbs/judge/07_ablation.ipynb #dee4ae75
+@training_options
 def dam_ablate(
     out: Param('folder for capture, runs and report; the same command goes on where it stopped', str, opt=False,
                nargs='?') = 'ablation',
     capture: str = '',         # folder of a capture ('': the synthetic quickstart capture is filmed into OUT)
-    preset: str = 'small',     # small (12 runs, 15 minutes on 2 CPU cores) or study (69 runs, for a GPU)
+    preset: str = '',          # full (trains as dam_train), small (15 minutes on 2 cores), study (69 runs) ('': small without --capture)
     archs: str = '',           # architectures, separated by commas
     splits: str = '',          # camera splits: cam0 to cam3, numbers of test cameras, or FILE.json[:NAME]
     seeds: str = '',           # of weights and batches
     n_cameras: str = '',       # numbers of training cameras (0: all of the split)
     n_segments: str = '',      # numbers of training segments (0: all)
-    iterations: int = 0,       # of training (0: the preset's)
-    test_segments: str = 'EXP_ROM', # segments held out, prefixes separated by commas; or FILE.json
-    tex_size: int = 0,         # texels a side (0: the capture's)
-    image_size: str = '',      # HEIGHTxWIDTH of photos and renders ('': the capture's)
-    plugin: str = '',          # Python file with architectures or loss terms of one's own
-    workers: int = 0,          # processes (0: one a core, 8 at most; 1: in this process)
+    workers: int = 0,          # processes, a run each at a time (0: what suits the machine; 1: in this process)
     cluster: str = '',         # slurm or local: a job a run, through submitit
     options: str = '',         # of submitit: slurm_partition=gpu,gpus_per_node=1,cpus_per_task=8
-    device: str = 'auto',      # auto, cpu, cuda
+    max_samples: int = None,   # images of each test set that are scored (0: all; small: 40)
+    color_epochs: int = None,  # of the unseen cameras' colours, before scoring (2)
+    encoder_epochs: int = None, # of the encoder on unseen expressions, before scoring (10; small: 3)
+    **settings,                # of training
 ):
     """Compare architectures, numbers of cameras and numbers of expressions: a grid of runs, and a report.
 
-    Where archs, splits, seeds, n_cameras or n_segments are given, their product takes the place of the preset's grid."""
+    Where archs, splits, seeds, n_cameras or n_segments are given, their product takes the place of the preset's grid. The other
+    options are those of dam_train, for all runs."""
     with plain_errors():
+        scored = dict(max_samples=max_samples, color_epochs=color_epochs, encoder_epochs=encoder_epochs)
         grid = ablate(
-            out, capture, preset, workers, cluster, options, archs=listed(archs), splits=listed(splits),
-            seeds=listed(seeds, int), n_cameras=listed(n_cameras, int), n_segments=listed(n_segments, int),
-            iterations=iterations, device=device, test_segments=listed(test_segments), tex_size=tex_size,
-            image_size=parse_size(image_size), plugin=plugin)
-    if not grid.done: raise SystemExit(1)
+            out, capture, preset, workers, cluster, options, {k: v for k, v in scored.items() if v is not None},
+            archs=listed(archs), splits=listed(splits), seeds=listed(seeds, int), n_cameras=listed(n_cameras, int),
+            n_segments=listed(n_segments, int), **train_settings(settings))
+    if len(grid.done) < len(grid.runs): raise SystemExit(1)

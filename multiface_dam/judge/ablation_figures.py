@@ -7,7 +7,7 @@ __all__ = ['standard_splits', 'grid_splits', 'draw_splits', 'plot_compare', 'plo
            'plot_view_expression', 'camera_errors', 'plot_camera_errors', 'mean_texture', 'plot_uv_errors']
 
 # %% ../../nbs/judge/06_ablation_figures.ipynb #2f585e44
-import math, zlib
+import math, textwrap, zlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patheffects import withStroke
@@ -210,12 +210,13 @@ def plot_compare(
                          fontsize=9, fontweight='bold', parse_math=False)
     else:
         ours[0].axis('off')
-        ours[0].text(0, .5, nothing_to_compare(grid, to), fontsize=8, wrap=True, transform=ours[0].transAxes)
+        why = textwrap.fill(nothing_to_compare(grid, to), 34)
+        ours[0].text(0, .5, why, fontsize=8, va='center', transform=ours[0].transAxes)
     if release: draw_release(axes[-1], release, height)
     how = f'\n{stage_text(grid, method)}' if rows else ''
-    fig.supxlabel('small dot: one seed (release: one capture); diamond: mean, filled where the 95 % interval (bar) '
-                  f'excludes 0; grey: how far two seeds of {to} differ (one standard deviation){how}', fontsize=7,
-                  color='#656d76')
+    key = ('small dot: one seed (release: one capture); diamond: mean, filled where the 95 % interval (bar) '
+           f'excludes 0; grey: how far two seeds of {to} differ (one standard deviation)')
+    fig.supxlabel(textwrap.fill(key, int(18*width)) + how, fontsize=7, color='#656d76')
     return fig
 
 # %% ../../nbs/judge/06_ablation_figures.ipynb #75e4eeee

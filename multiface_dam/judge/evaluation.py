@@ -15,8 +15,9 @@ import numpy as np
 import torch
 from fastcore.script import store_true
 from ..base.commands import console_command, progress_bar
-from ..base.files import FormatError, atomic_path, content, digest, plain_errors, read_json, write_json
-from ..base.processes import reader_errors, sample_loader
+from ..base.files import (
+    FormatError, atomic_path, check_count, content, digest, no_such, plain_errors, read_json, write_json)
+from ..base.processes import reader_errors
 from ..base.page import markdown_table
 from ..rendering.renderer import render
 from ..model.vae import Output
@@ -149,8 +150,8 @@ def device_batches(
     batch_size: int,
 ):
     "Batches of a dataset in order, on the run's device"
-    loader = sample_loader(dataset, run.config.workers, batch_size)
-    for batch in loader: yield run.to_device(batch)
+    parts = [range(i, min(i + batch_size, len(dataset))) for i in range(0, len(dataset), batch_size)]
+    return run.in_order(dataset, parts)
 
 # %% ../../nbs/judge/00_evaluation.ipynb #989dc14c
 @torch.no_grad()
@@ -194,7 +195,7 @@ def score_batch(
     weights: LossWeights,
 ) -> list:                 # of dicts, one a sample
     "Where each sample is from, its loss terms, its image metrics; None for what a photo without a face cannot have"
-    losses = run.losses(out, batch, weights, reduction='none')
+    losses = run.losses(out, batch, weights, reduction='none', keep_image=True)
     check_finite(run, batch, losses.image)
     metrics = masked_scores(losses.image.clamp(0, 1), batch['photo'].permute(0, 3, 1, 2), face_mask(run, batch))
     rows = []
@@ -252,8 +253,9 @@ def fit_parameters(
     optimizer = torch.optim.Adam(params, lr, fused=True)
     steps = max(epochs*steps_per_epoch(len(dataset), run.config.batch_size), min_steps)
     run.model.train()
+    stream = batch_stream(dataset, run.config, device=run.device, resident=run.resident)
     with progress_bar(total=steps, desc=what, unit='it', disable=not progress, mininterval=1, dynamic_ncols=True) as bar:
-        for (_, _, batch), _ in zip(batch_stream(dataset, run.config), range(steps)):
+        for (_, _, batch), _ in zip(stream, range(steps)):
             _, losses = run.forward(run.to_device(batch))
             optimizer.zero_grad(set_to_none=True)
             losses.total.backward()
@@ -486,8 +488,8 @@ def evaluate(
     """Score the three sets as trained and with the adaptation of each set's `PROTOCOL`, and the baselines
 
     The results are saved in `run.path/'evaluation'`; the caller's model stays as it is."""
-    if min(color_epochs, encoder_epochs, max_samples) < 0:
-        raise ValueError('color_epochs, encoder_epochs and max_samples must be 0 or more')
+    counts = dict(color_epochs=color_epochs, encoder_epochs=encoder_epochs, max_samples=max_samples)
+    for name, n in counts.items(): check_count(name, n)
     run = adapted_run(as_run(run), {}, ())     # a copy: scoring turns the model to evaluation mode
     sets = {s: thin(run.sets[s], max_samples) for s in SETS if len(run.sets[s])}
     if not sets:
@@ -548,11 +550,11 @@ def dam_evaluate(
 
 def _check_protocol(protocol: str, options: dict):
     "Raises `ValueError` for an unknown protocol, and for options that it does not have"
-    if protocol not in ('sets', 'release'): raise ValueError(f"protocol {protocol!r}: expected 'sets' or 'release'")
+    if protocol not in ('sets', 'release'): raise no_such('protocol', protocol, ('sets', 'release'))
     default = inspect.signature(dam_evaluate).parameters
     given = [k for k, v in options.items() if v != default[k].default]
     if protocol == 'release' and given:
-        raise ValueError(f"the release's test has no {', '.join(given)}: leave them out, or call `release_test` for other settings")
+        raise ValueError(f"the release's test has no {', '.join(given)}: leave them out (in Python, release_test has other settings)")
 
 def _release_table(run: Run) -> str:
     "The release's test of a run, as text"

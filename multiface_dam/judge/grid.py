@@ -7,11 +7,13 @@ __all__ = ['grid_configs', 'GridRun', 'read_run', 'is_finished', 'uv_errors', 'b
            'process_pool', 'Grid', 'run_grid', 'load_grid', 'pack_grid', 'cluster_executor']
 
 # %% ../../nbs/judge/04_grid.ipynb #33ca50af
-import hashlib, itertools, json, os, signal, time, traceback
+import hashlib, itertools, json, os, signal, threading, time, traceback
 from concurrent.futures import BrokenExecutor, Executor, Future, ProcessPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
 from pathlib import Path
+from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 from ..base.commands import STOP_SIGNALS, progress_bar
@@ -20,7 +22,9 @@ from ..base.sealed import read_npz, write_npz
 from ..base.geometry import direction_to_angles, view_vector
 from ..base.processes import end_with
 from ..capture.capture import Capture
-from ..training.run import MAY_CHANGE, Run, TrainConfig, as_run, read_config, sample_sheet
+from ..training.run import (
+    MAY_CHANGE, Run, TrainConfig, as_run, batch_stream, latent_noise, read_config, sample_sheet)
+from ..training.step import TrainStep, make_optimizers
 from ..training.loop import train
 from .evaluation import (
     SCORES, Results, SETS, STAGES, by_protocol, device_batches, evaluate, load_results, thin)
@@ -240,6 +244,7 @@ def _about(run: Run) -> dict:
     frames, c = run.capture.frame_list, run.config
     return dict(
         schedule=f'late, over {c.lr_iterations} iterations' if c.schedule == 'late' else c.schedule,
+        precision='bf16' if run.bf16 else 'fp32',
         data=capture_digest(run.config.capture),
         files={f: file_digest(run.path/'evaluation'/f) for f in RESULT_FILES},
         params=sum(p.numel() for p in run.model.parameters()),
@@ -325,8 +330,9 @@ class Grid:
         if len({r.results.about['capture'] for r in self.done}) > 1: differ |= {'capture'}
         if any(len({r.results.adapted(s) for r in self.done if s in r.results.sets}) > 1 for s in SETS):
             differ |= {'adaptation'}
-        # how the learning rate fell; older runs knew one way
+        # how the learning rate fell, and in which numbers the network computed; older runs do not say it
         if len({r.about.get('schedule', 'release') for r in self.done}) > 1: differ |= {'schedule'}
+        if len({r.about.get('precision', r.about['run'].get('precision')) for r in self.done}) > 1: differ |= {'precision'}
         return sorted(differ)
 
     def _repr_markdown_(self):
@@ -335,6 +341,78 @@ class Grid:
         left = {n: r for n, r in self.runs.items() if r.state != 'done'}
         lines += [f'- `{n}` {r.state}' + (f': {r.error}' if r.error else '') for n, r in left.items()]
         return '\n'.join(lines)
+
+# %% ../../nbs/judge/04_grid.ipynb #d8596801
+def logged_iteration(
+    folder,    # of a run
+) -> int:
+    "The iteration of the last whole line of a run's log; 0 where there is none"
+    path = Path(folder)/'log.csv'
+    try:
+        with open(path, 'rb') as f:
+            f.seek(max(path.stat().st_size - 4000, 0))
+            *_, last, _ = f.read().split(b'\n')
+        return int(last.split(b',')[0])
+    except (OSError, ValueError): return 0
+
+class GridBar:
+    "A bar over the iterations of all runs of a grid; every two seconds it reads in their logs how far those at work are"
+    every = 2.    # seconds
+
+    def __init__(self,
+        configs: dict,      # {name: TrainConfig}
+        todo: list,         # names of those that are not finished
+        progress: bool,     # is it shown?
+    ):
+        self.configs, self.at_work, self.progress = configs, [], progress
+        self.ended = [n for n in configs if n not in todo]
+        self.at = {n: logged_iteration(configs[n].out) for n in todo}
+        self.over = threading.Event()
+        self.bar = progress_bar(
+            total=sum(c.iterations for c in configs.values()), initial=self.iterations(), desc='grid', unit='it',
+            disable=not progress, dynamic_ncols=True)
+
+    def iterations(self) -> int:
+        "That are behind the grid; a run that failed is not waited for"
+        sizes = {n: c.iterations for n, c in self.configs.items()}
+        return sum(sizes[n] if n in self.ended else min(self.at[n], sizes[n]) for n in sizes)
+
+    def text(self) -> str:
+        "What the runs at work do"
+        def of(name):
+            at, total = self.at[name], self.configs[name].iterations
+            return f'{name} evaluates' if at >= total else f'{name} {at:,} of {total:,}'
+        names = self.at_work[:]
+        begun = [n for n in names if self.at[n]] or names
+        more = f', and {len(names) - 3} more' if len(names) > 3 else ''
+        return ', '.join(map(of, begun[:3])) + more
+
+    def look(self):
+        "Read the logs, draw the bar"
+        for n in self.at_work[:]: self.at[n] = logged_iteration(self.configs[n].out)
+        self.bar.n = self.iterations()
+        self.bar.set_description_str(f'grid {len(self.ended)}/{len(self.configs)} runs', refresh=False)
+        self.bar.set_postfix_str(self.text(), refresh=False)
+        self.bar.refresh()
+
+    def _watch(self):
+        while not self.over.wait(self.every): self.look()
+
+    def say(self, text: str):
+        "A line above the bar"
+        self.bar.write(text)
+
+    def __enter__(self):
+        self.watching = threading.Thread(target=self._watch, daemon=True)
+        if self.progress: self.watching.start()
+        return self
+
+    def __exit__(self, *_):
+        self.over.set()
+        if self.progress:
+            self.watching.join()
+            self.look()
+        self.bar.close()
 
 # %% ../../nbs/judge/04_grid.ipynb #3e9b2330
 def run_grid(
@@ -350,16 +428,16 @@ def run_grid(
     todo = [(n, c) for n, c in configs.items() if not is_finished(c, evaluation)]
     executor = executor or InProcess()
     at_once = getattr(executor, '_max_workers', len(todo))
-    with progress_bar(total=len(configs), initial=len(configs) - len(todo), desc='grid', unit='run', disable=not progress,
-              dynamic_ncols=True) as bar:
+    with GridBar(configs, [n for n, _ in todo], progress) as bar:
         waiting = {}
         try:
             while todo or waiting:
                 while todo and len(waiting) < at_once:
                     name, config = todo.pop(0)
+                    bar.at_work.append(name)
                     try: waiting[name] = executor.submit(run_one, config, evaluation)
                     except BrokenExecutor as e:
-                        bar.write(f'{name} and {len(todo)} more were not begun: {e}')
+                        bar.say(f'{name} and {len(todo)} more were not begun: {e}')
                         todo.clear()
                 _collect(waiting, bar, configs)
                 if waiting: time.sleep(.1)
@@ -370,7 +448,7 @@ def run_grid(
 
 def _collect(
     waiting: dict,      # {name: future}; the finished ones are taken out
-    bar,
+    bar: GridBar,
     configs: dict,      # {name: TrainConfig}
 ):
     "Count finished runs, and say which failed"
@@ -379,8 +457,61 @@ def _collect(
         except Exception as e:    # not the run's own error: its worker was lost
             outcome = f'the worker was lost ({type(e).__name__}: {e})'
             write_json(Path(configs[name].out)/'failed.json', dict(error=outcome))
-        bar.update()
-        if outcome != 'done': bar.write(f'{name} failed: {outcome}')
+        bar.at_work.remove(name)
+        bar.ended.append(name)
+        if outcome != 'done': bar.say(f'{name} failed: {outcome}')
+
+# %% ../../nbs/judge/04_grid.ipynb #f82b1daa
+def seconds_a_step(
+    config: TrainConfig,
+    enough: float = 5.,     # seconds that are measured; one step more where it takes longer
+) -> float:
+    "What a step of training takes here, measured on a run's first batches without the first two; nothing is kept"
+    with TemporaryDirectory() as folder:
+        run = Run(replace(config, out=folder, in_memory=False))
+        run.model.train()
+        step = TrainStep(run, make_optimizers(run)[0])
+        with closing(batch_stream(run.samples(), run.config, device=run.device)) as stream:
+            # what will be kept in memory is not read again
+            given = itertools.cycle([*itertools.islice(stream, 2)]) if config.in_memory else stream
+            for iteration, (_, _, batch) in enumerate(given):
+                noise = latent_noise(run.config, iteration, len(batch['frame']))
+                step(run.to_device(dict(batch, noise=noise)))
+                step.row()     # waits for a GPU
+                run.iteration = iteration + 1
+                now = time.monotonic()
+                if iteration == 1: began = now
+                if iteration > 1 and (now - began >= enough or iteration == 100): return (now - began)/(iteration - 1)
+
+def steps_left(
+    configs: dict,          # {name: TrainConfig}
+    evaluation: dict,       # options of `evaluate`
+) -> dict:                  # {name: steps}
+    "What is still to be trained of each run; 0 where that is done"
+    def left(c): return 0 if is_finished(c, evaluation) else max(c.iterations - logged_iteration(c.out), 0)
+    return {n: left(c) for n, c in configs.items()}
+
+def measure_steps(
+    configs: dict,          # {name: TrainConfig}
+    executor = None,        # of `concurrent.futures`; all its workers measure at the same time, as they will train
+) -> dict:                  # {architecture: seconds a step, or the error}
+    "What a step takes, for each architecture"
+    executor, archs = executor or InProcess(), {c.arch: c for c in configs.values()}
+    n = max(len(archs), min(executor._max_workers, len(configs)))
+    turns = itertools.islice(itertools.cycle(archs.items()), n)
+    try: jobs = [(a, executor.submit(seconds_a_step, c)) for a, c in turns]
+    except BrokenExecutor as e: return dict.fromkeys(archs, str(e))
+    found = {a: [j for b, j in jobs if b == a] for a in archs}
+    errors = {a: next(filter(None, (j.exception() for j in own)), None) for a, own in found.items()}
+    def mean(own): return sum(j.result() for j in own)/len(own)
+    return {a: f'{type(e).__name__}: {e}' if e else mean(found[a]) for a, e in errors.items()}
+
+def time_text(seconds: float) -> str:
+    "'40 seconds', '12 minutes', '3.5 hours', '26 days': two digits"
+    units = (('seconds', 1), ('minutes', 60), ('hours', 3600), ('days', 86400))
+    unit, size = next((u for u in reversed(units) if seconds >= 1.5*u[1]), units[0])
+    n = seconds/size
+    return f'{n:.0f} {unit}' if n >= 10 or unit == 'seconds' else f'{n:.1f} {unit}'
 
 # %% ../../nbs/judge/04_grid.ipynb #beabb4d1
 def load_grid(
