@@ -18,7 +18,7 @@ import numpy as np, torch
 from fastcore.script import Param, store_true
 
 from ..base.commands import console_command
-from ..base.files import FormatError, listed, plain_errors, read_json, write_json
+from ..base.files import FormatError, listed, no_such, plain_errors, read_json, write_json
 from ..base.geometry import rig_v1
 from ..rendering.renderer import (
     available_backends, barycentrics, interpolate, rasterize, render, sample_texture)
@@ -752,10 +752,10 @@ def benchmark(
 def _check_asked(tables, archs, size: str, only: str):
     "Raise `ValueError` for a name that is not there"
     for name in tables:
-        if name not in TABLES: raise ValueError(f"no table {name!r}: one of {', '.join(TABLES)}")
+        if name not in TABLES: raise no_such('tables', name, TABLES)
     for name in archs: architecture(name)
-    if size not in SIZES: raise ValueError(f"no size {size!r}: one of {', '.join(SIZES)}")
-    if only not in ('all', 'ours', 'peers'): raise ValueError(f"only: expected 'all', 'ours' or 'peers', found {only!r}")
+    if size not in SIZES: raise no_such('size', size, SIZES)
+    if only not in ('all', 'ours', 'peers'): raise no_such('only', only, ('all', 'ours', 'peers'))
 
 def _measured(bench: Bench, name: str, record: dict, keep) -> dict:
     "A table; `keep` is called with it after every row"
@@ -892,7 +892,7 @@ def dam_benchmark(
     capture: str = '',        # folder of a capture for the table train; a small synthetic one if not given
     iterations: int = 0,      # of the table train (0: 1000)
     compare: int = 0,         # of its runs in float32 and bf16 (0: 1500)
-    workers: int = 0,         # threads and processes of the table loader (0: one a core)
+    workers: int = 0,         # threads and processes of the table loader (0: what suits the machine)
     latency: float = 0.,      # of the table startup: milliseconds that each question to the disk takes longer in a second round
     scratch: str = '',        # folder for captures and packs, which are kept for the next time; '': temporary ones
 ):
@@ -913,4 +913,4 @@ def dam_benchmark(
     if size == 'paper' and first:
         marks = {True: 'met', False: 'MISSED', None: '-'}
         print('\n' + text_table([dict(g, met=marks[g['met']]) for g in goals(found)]))
-    if out and first: print(f'\nresults: {out}')
+    if first: print(f'\nresults: {out}' if out else '\nnothing was saved: dam_benchmark FILE.json keeps the results')

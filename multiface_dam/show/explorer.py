@@ -7,18 +7,20 @@ __all__ = ['LiveModel', 'LiveScene', 'live_model', 'scene_of_runs', 'save_scene'
            'LossPane', 'ReplayPane', 'ArchitecturePane', 'LivePane', 'LossQualityExplorer', 'dam_explore']
 
 # %% ../../nbs/show/01_explorer.ipynb #8a0ee7d8
-import base64, html, io, json, math, os, signal, socket, tempfile, time
+import base64, html, io, json, math, os, shlex, signal, socket, tempfile, time
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
 import cv2, ipywidgets as widgets, numpy as np, torch
+from fastcore.basics import patch
 from fastcore.script import Param, store_true
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-from ..base.controls import CONTROL_STYLE, Pane, choice, line_of, message, set_options, with_class
+from ..base.controls import (
+    CONTROL_STYLE, PAGE_STYLE, Explained, Pane, choice, grid_of, line_of, message, set_options, side_by_side, with_class)
 from ..base.commands import console_command
 from ..base.files import FormatError, plain_errors, read_json
 from ..base.sealed import read_npz, write_npz
@@ -27,6 +29,7 @@ from ..base.geometry import (
 from ..base.images import decode_jpeg, encode_jpeg, resize_image, to_display
 from ..rendering.renderer import interpolate, rasterize, render
 from ..model.vae import DeepAppearanceVAE, ModelConfig
+from ..capture.capture import is_capture
 from ..capture.dataset import CaptureDataset, evenly, normalise_batch, spread_over
 from ..capture.listing import natural, natural_key
 from ..training.losses import TERMS, Normalization, denormalize_texture, denormalize_verts
@@ -34,7 +37,7 @@ from ..training.run import has_checkpoint, last_checkpoint, load_run
 from ..judge.evaluation import SETS
 from ..judge.metrics import METRICS, REGIONS, metric_of, viewing_of
 from ..judge.pairs import (
-    Pairs, fit_test_colors, join_pairs, load_pairs, save_pairs, score_checkpoint, set_means)
+    SCORED, SCORED_IMAGES, Pairs, fit_test_colors, join_pairs, load_pairs, save_pairs, score_checkpoint, set_means)
 from ..judge.quality import LOSS_TITLES, LossQualityMap
 
 # %% ../../nbs/show/01_explorer.ipynb #ef0280a6
@@ -441,12 +444,10 @@ def open_source(
     capture=None,          # folder of the runs' capture, if that is not where it was
     progress: bool = True, # say when runs are scored
 ) -> Source:
-    "Pairs and scene of a source; raises `FormatError` only where the path itself leads nowhere"
+    "Pairs and scene of a source; raises `FormatError` where there is nothing to show"
     if not source: return Source('Example: synthetic head', load_pairs(_EXAMPLE_PAIRS), load_scene(_EXAMPLE_SCENE))
     path = Path(source)
-    if path.is_file(): return _source_of_table(path)
-    if not path.is_dir():
-        raise FormatError(f'{path}: expected a table of pairs, a run, or a folder with runs, found nothing there')
+    if path.is_file() and path.suffix == '.npz': return _source_of_table(path)
     return _source_of_runs(path, capture, progress)
 
 _EXAMPLE_PAIRS = files('multiface_dam')/'assets'/'quality_pairs.npz'
@@ -454,9 +455,6 @@ _EXAMPLE_SCENE = files('multiface_dam')/'assets'/'explorer_scene.npz'
 
 def _source_of_table(path: Path) -> Source:
     "Pairs without models"
-    if path.suffix != '.npz':
-        raise FormatError(
-            f'{path}: expected a table of pairs (.npz), a run, or a folder with runs; open the folder {path.parent}')
     note = 'A table has no models: for the live model, open the folder of the runs.'
     return Source(path.name, load_pairs(path), None, [note])
 
@@ -464,6 +462,8 @@ def _source_of_runs(path: Path, capture, progress: bool) -> Source:
     "The pairs of all runs at or below a folder, and a scene of those that have a checkpoint"
     out, runs, parts = Source(str(path)), _run_folders(path), {}
     table = path/'quality_pairs.npz'
+    if not runs and not table.is_file():
+        raise FormatError.at(path, 'a run, a folder with runs, or a table of pairs (.npz)', *_instead_of_runs(path))
     if table.is_file():
         try: parts[table] = load_pairs(table)
         except FormatError as e: out.notes.append(_short(e))
@@ -475,21 +475,35 @@ def _source_of_runs(path: Path, capture, progress: bool) -> Source:
         out.notes += [f'{title}: {n}' for n in notes]
         if own.rows: parts[p] = replace(own, rows=[dict(r, run=title) for r in own.rows])
     out.pairs = join_pairs(_alike(parts, out.notes))
-    if not runs and not parts: out.notes.append(f'{path}: no run here yet; a run is a folder that dam_train wrote')
     usable = [p for p in runs if has_checkpoint(p)]
     while usable and not out.scene:    # the first run that opens decides
         try: out.scene = scene_of_runs({_run_title(p, path): p for p in usable}, capture)
         except Exception as e:
             n = f'no live model of {_run_title(usable.pop(0), path)}: {_short(e)}'
             if n not in out.notes: out.notes.append(n)
+    if not out.pairs.rows and not out.scene: raise FormatError(f'{path}: nothing to show: {"; ".join(out.notes)}')
     return out
 
 # %% ../../nbs/show/01_explorer.ipynb #46bb179c
+def _is_run(path: Path) -> bool: return (path/'config.json').is_file() or has_checkpoint(path)
+
 def _run_folders(path: Path) -> list:
     "Folders of runs at, in, or one level below a folder"
-    def is_run(p): return (p/'config.json').is_file() or has_checkpoint(p)
-    if is_run(path): return [path]
-    return sorted(p for g in ('*', '*/*') for p in path.glob(g) if p.is_dir() and is_run(p))
+    if _is_run(path): return [path]
+    return sorted(p for g in ('*', '*/*') for p in path.glob(g) if p.is_dir() and _is_run(p))
+
+def _instead_of_runs(path: Path) -> tuple:  # what was found, what to do
+    "What a path is that holds no run"
+    begin = 'a run is a folder that dam_train writes: dam_train CAPTURE RUN'
+    if not path.exists(): return 'nothing there', begin
+    if is_capture(path): return 'a capture', f'train a model on it first: dam_train {shlex.quote(str(path))} RUN'
+    above = path.absolute().parents[:3]
+    if run := next((p for p in above if _is_run(p)), None): return f'a part of the run {run}', 'open that folder'
+    if path.is_file(): return 'a file of another kind', begin
+    names = sorted((p.name for p in path.iterdir()), key=natural_key)
+    if not names: return 'an empty folder', begin
+    more = f' and {len(names) - 3} more' if len(names) > 3 else ''
+    return f'a folder with {", ".join(names[:3])}{more}', begin
 
 def _run_title(
     run: Path,     # its folder
@@ -504,8 +518,7 @@ def _run_title(
 def _run_pairs(
     path: Path,             # folder of a run
     capture=None,           # folder of its capture, if that is not where it was
-    max_samples: int = 16,  # images a set, where the run has to be scored
-    examples: int = 4,      # views a set, likewise
+    max_samples: int = SCORED_IMAGES,    # images a set, where the run has to be scored
     progress: bool = True,
 ) -> tuple:                 # `Pairs`; and notes on what was not usable
     "A run's table: what was scored along training, and its last checkpoint, scored now and kept in RUN/quality if need be"
@@ -519,7 +532,7 @@ def _run_pairs(
             if progress:
                 print(f'{path}: scoring up to {3*max_samples} images of its last checkpoint, once', flush=True)
             run = load_run(path, capture)
-            found.append(score_checkpoint(run, examples=examples, example_height=288, max_samples=max_samples))
+            found.append(score_checkpoint(run, max_samples=max_samples, **SCORED))
             if note := _keep_pairs(path, at, found[-1]): notes.append(note)
     except Exception as e: notes.append(_short(e))
     return (join_pairs(found) if found else Pairs([], {})), notes
@@ -562,24 +575,22 @@ def loss_name(term: str) -> str:
     return LOSS_TITLES.get(term, f'{term} loss')
 
 def slider(label: str, options: list, cls: str, width: str = '44em', **kw):
-    "A slider over given (text, value) steps"
+    "A slider over given (text, value) steps; a `tooltip` says what it is for"
     w = widgets.SelectionSlider(
         description=label, options=options, continuous_update=True, style=dict(description_width='10em'),
         layout=widgets.Layout(width=width), **kw)
-    return with_class(w, cls)
+    return with_class(with_class(w, cls), 'dam-slider')
 
 def number(label: str, low: float, high: float, step: float, cls: str, value: float = 0., form: str = '.2f', **kw):
-    "A slider over numbers"
+    "A slider over numbers; a `tooltip` says what it is for"
     w = widgets.FloatSlider(
         value=value, min=low, max=high, step=step, description=label, readout_format=form,
-        style=dict(description_width='8.5em'), layout=widgets.Layout(width='29.5em'), **kw)
+        style=dict(description_width='8.5em'), layout=widgets.Layout(width='auto'), **kw)
     return with_class(w, cls)
 
-def side_by_side(images, *others):
-    "Pictures on the left, the rest beside them, or below where the page is narrow"
-    images.layout.width = '640px'
-    right = widgets.VBox(others, layout=widgets.Layout(width='560px', flex='0 0 auto'))
-    return widgets.HBox([images, right], layout=widgets.Layout(flex_flow='row wrap'))
+def chart_image(cls: str, width: int):
+    "A place for a chart: so many CSS pixels wide, less where there is less room"
+    return with_class(widgets.Image(format='png', layout=widgets.Layout(width='100%', max_width=f'{width}px')), cls)
 
 def offer_stages(w, stages: list):
     "Offer the kinds of colours. The last one (fitted) is chosen, unless another was chosen where there was a choice"
@@ -588,22 +599,65 @@ def offer_stages(w, stages: list):
     wanted = getattr(w, 'wanted', '')
     w.value = wanted if wanted in stages else stages[-1]
 
+# %% ../../nbs/show/01_explorer.ipynb #f60b83e5
+TIPS = dict(
+    set='What the models had not seen in training: the cameras, the expressions, or both',
+    stage='As trained, or with an unseen camera\'s colours fitted before scoring',
+    view='The photo that is shown: its camera, segment and frame',
+    region='The part of the face that is shown and measured')
+
+def command(text: str) -> str:
+    "A command line in a sentence, HTML"
+    return f'<code style="white-space:nowrap">{html.escape(text)}</code>'
+
+SCORE_HINT = (
+    f'{command("dam_train CAPTURE RUN --score 10")} scores ten checkpoints along a training and keeps their pictures. '
+    'A run that has ended no longer has its earlier checkpoints: train it again, into another folder.')
+
+def show_only(
+    there: bool, # are they to be seen?
+    *shown       # widgets
+):
+    "Hide what there is nothing to show on, or show it again"
+    for w in shown: w.layout.display = None if there else 'none'
+
 # %% ../../nbs/show/01_explorer.ipynb #91018446
+EXPLORER_STYLE = """<style>
+.dam-tiles{display:flex;gap:4px;align-items:flex-end;margin-bottom:6px}
+.dam-caption{flex:1 1 9em;min-width:0;padding-left:6px;overflow-wrap:anywhere}
+.dam-caption>span{display:block}
+@container (max-width:600px){
+.dam-tiles{flex-wrap:wrap}
+.dam-tiles>div:not(.dam-caption){flex:1 1 calc(33% - 4px)!important}
+.dam-caption{flex:1 1 100%;padding:0}
+.dam-caption>span{display:inline}
+.dam-caption>span:not(:last-child)::after{content:", "}
+}
+.dam-columns{display:flex;flex-wrap:wrap;gap:5px}
+.dam-title{width:0;min-width:100%;min-height:1.4em;overflow-wrap:anywhere;font-weight:600}
+.dam-page .dam-live{display:grid;gap:6px 12px;grid-template-columns:minmax(0,1fr)}
+@container (min-width:680px){
+.dam-page .dam-live{grid-template:auto 1fr/min(30em,42%) minmax(0,1fr)}
+.dam-page .dam-live>:nth-child(2){grid-area:1/1/span 2/auto}
+}
+</style>"""
+
 def tiles(
-    rows: list,          # of (caption, [(image, alt, heading)]); an image is JPEG bytes, (H,W,3) uint8 or None
+    rows: list,          # of (lines of a caption in HTML, [(image, alt, heading)]); an image is JPEG bytes, (H,W,3) uint8 or None
     size=(150, 190),     # width, height of a picture, CSS pixels
 ) -> str:
-    "Rows of pictures in columns, with headings above the first and a caption beside each"
+    "Rows of pictures in columns, with headings above the first; a caption beside each row, or below where that is narrow"
     w, h = size
-    css = f'width:{w}px;height:{h}px;object-fit:contain;object-position:left bottom;display:block'
+    css = f'width:100%;aspect-ratio:{w}/{h};object-fit:contain;object-position:left bottom;display:block'
     def cell(first, image, alt, head):
         top = f'<div style="opacity:.7">{html.escape(head)}</div>' if first else ''
         picture = '' if image is None else image_tag(image, alt, css)
-        return f'<div style="width:{w}px">{top}{picture}</div>'
-    def row(k, caption, images):
+        return f'<div style="flex:0 1 {w}px;min-width:0">{top}{picture}</div>'
+    def row(k, lines, images):
         cells = ''.join(cell(k == 0, *i) for i in images)
-        beside = f'<div style="padding-left:6px;flex:1;min-width:0;overflow-wrap:anywhere">{caption}</div>'
-        return f'<div style="display:flex;gap:4px;align-items:flex-end;margin-bottom:6px">{cells}{beside}</div>'
+        said = ''.join(f'<span>{line}</span>' for line in lines)
+        beside = f'<div class="dam-caption">{said}</div>' if lines else ''
+        return f'<div class="dam-tiles">{cells}{beside}</div>'
     return f'<div style="{CONTROL_STYLE}">{"".join(row(k, *r) for k, r in enumerate(rows))}</div>'
 
 def strip(
@@ -613,13 +667,13 @@ def strip(
     "Pictures of one height side by side, as wide as there is room"
     def aspect(image): return image.shape[1]/image.shape[0]
     def cell(image, alt, head):
-        top = f'<div style="opacity:.7;white-space:nowrap">{html.escape(head)}</div>'
+        top = f'<div style="opacity:.7">{html.escape(head)}</div>'
         picture = image_tag(image, alt, 'width:100%;display:block')
         return f'<div style="flex:{aspect(image):.3f} 1 0;min-width:0">{top}{picture}</div>'
     rest = max(0., width - sum(aspect(i) for i, *_ in images))
     space = f'<div style=flex:{rest:.3f}></div>' if rest else ''
     cells = ''.join(cell(*i) for i in images)
-    return f'<div style="{CONTROL_STYLE};display:flex;gap:5px;margin-bottom:6px">{cells}{space}</div>'
+    return f'<div style="{CONTROL_STYLE};display:flex;align-items:flex-end;gap:5px;max-width:clamp(480px,90vh,900px)">{cells}{space}</div>'
 
 # %% ../../nbs/show/01_explorer.ipynb #d22c69d7
 class Album:
@@ -720,23 +774,26 @@ def _some_of(rows, n):
     "At most n rows of a table, every stage of every camera as often as any other"
     return [rows[i] for i in spread_over([(r.get('run'), r.get('stage'), r.get('camera')) for r in rows], n)]
 
+_TIP_OF = 'The mean loss over a set of images, as training reports it, or the loss of one image'
+_SLIDER = dict(
+    set=("Set's mean, bad → good", 'Mean loss of all images of a set. Each picture has a loss of its own, beside it'),
+    image=("Image's loss, bad → good", 'Loss of one image. Each view is shown where its own loss comes nearest'))
+
 class LossPane(Pane):
     "From a loss to what a face looks like at it"
     def __init__(self, source: Source, n_views: int = 3):
         super().__init__()
         self.album, self.n_views, self.maps, self.charts = Album(source.pairs), n_views, {}, {}
         self.means = set_means(source.pairs.rows)
-        if not self.album.items:
-            text = ('There are no scored pictures here yet. Score runs along training with '
-                    '<code>benchmarks/quality_pairs.py</code>, or open a run that has a checkpoint.')
-            self.children = [widgets.HTML(message(text))]
+        if not self.means:
+            self.children = [widgets.HTML(message(f'There are no scored images here. {SCORE_HINT}'))]
             return
         self.wish = 'flip'    # of qualities of the whole face: kept while a region lacks it
         self._make_controls(source.pairs.rows)
         self.children = [
-            line_of(self.term, self.of, self.set, self.stage),
-            line_of(self.metric, self.region, self.split, self.arch), self.slider, self.error,
-            side_by_side(self.images, self.numbers, self.curve, line_of(self.wanted, self.needed))]
+            grid_of(self.term, self.of, self.set, self.stage, self.metric, self.region, self.split, self.arch),
+            Explained(self.slider), self.error,
+            side_by_side(self.numbers, self.images, self.curve, line_of(self.wanted, self.needed), left=self.images)]
         self.react(self.choose, self.term, self.of, self.split, self.arch, self.set, self.stage, self.region)
         self.react(self.show, self.slider, self.wanted)
         self.react(self.change_metric, self.metric)
@@ -744,46 +801,55 @@ class LossPane(Pane):
 
     def _make_controls(self, rows: list):
         "Drop-downs, the slider, and what they move"
-        album = self.album
         terms = [(loss_name(t), t) for t in loss_terms() if any(r.get(t) for r in rows)]
+        splits = natural({m['split'] for m in self.means})
         checkpoints = {(m['run'], m['iteration']) for m in self.means}
-        self.term = choice('Loss', terms, 'dam-loss-term')
+        self.term = choice('Loss', terms, 'dam-loss-term', tooltip='The loss that the slider moves along')
         self.of = choice('Loss of', [('a set, on average', 'set'), ('one image', 'image')], 'dam-loss-of',
-                         value='set' if len(checkpoints) >= 20 else 'image')
-        self.metric = choice('Quality', [('–', '')], 'dam-loss-metric')
-        self.arch = choice('Architecture', [('all', ''), *((a, a) for a in album.values('arch'))], 'dam-loss-arch')
-        self.set = choice('Set', album.sets(), 'dam-loss-set')
-        self.split = choice('Cameras', [(f'split {s}', s) for s in album.values('split')], 'dam-loss-split')
-        self.stage = choice('Colours', [('–', '')], 'dam-loss-stage')
-        self.region = choice('Region', album.regions(), 'dam-loss-region')
-        self.slider = slider('Loss, bad → good', [('–', 0.)], 'dam-loss-slider', '58em')
+                         value='set' if len(checkpoints) >= 20 else 'image', tooltip=_TIP_OF)
+        self.metric = choice('Quality', [('–', '')], 'dam-loss-metric', tooltip='What the curve shows against the loss')
+        self.arch = choice('Architecture', [('all', '')], 'dam-loss-arch', tooltip='Runs of all architectures, or of one')
+        self.set = choice('Set', [('–', '')], 'dam-loss-set', tooltip=TIPS['set'])
+        self.split = choice('Cameras', [('all splits', ''), *((f'split {s}', s) for s in splits)], 'dam-loss-split',
+                            tooltip='Runs of all camera splits, or of one')
+        self.stage = choice('Colours', [('–', '')], 'dam-loss-stage', tooltip=TIPS['stage'])
+        self.region = choice('Region', self.album.regions(), 'dam-loss-region', tooltip=TIPS['region'])
+        self.slider = slider('Loss', [('–', 0.)], 'dam-loss-slider', '58em')
+        self.slider.style.description_width = '14em'
         wanted = widgets.FloatText(description='Wanted quality', step=.1, style=dict(description_width='11em'),
-                                   layout=widgets.Layout(width='17em'))
-        curve = widgets.Image(format='png', layout=widgets.Layout(width='540px'))
+                                   layout=widgets.Layout(width='17em'), tooltip='Which loss is needed for it?')
         self.wanted, self.needed = with_class(wanted, 'dam-loss-wanted'), with_class(widgets.HTML(), 'dam-loss-needed')
-        self.curve, self.images = with_class(curve, 'dam-loss-curve'), with_class(widgets.HTML(), 'dam-loss-images')
+        self.curve, self.images = chart_image('dam-loss-curve', 540), with_class(widgets.HTML(), 'dam-loss-images')
         self.numbers = with_class(widgets.HTML(), 'dam-loss-numbers')
 
     def choose(self):
         "Options that depend on others, then the pictures"
+        self.slider.description, self.slider.tooltip = _SLIDER[self.of.value]
         # runs of several splits need not have the same sets, or architectures
-        set_options(self.set, self.album.sets(split=self.split.value))
+        have = self._values('set', split=self.split.value)
+        set_options(self.set, [(SET_NAMES[s], s) for s in SETS if s in have])
         here = dict(split=self.split.value, set=self.set.value)
-        set_options(self.arch, [('all', ''), *((a, a) for a in self.album.values('arch', **here))])
-        offer_stages(self.stage, self.album.values('stage', **here))
+        set_options(self.arch, [('all', ''), *((a, a) for a in self._values('arch', **here))])
+        offer_stages(self.stage, self._values('stage', **here))
         rows, region, term = self.rows(), self.region.value, self.term.value
         names = [n for n in region_columns(region) if any(r.get(n) is not None for r in rows)]
         set_options(self.metric, [(metric_of(n)[0], n) for n in names] or [('–', '')])
         wishes = [n for n in (self.wish, f'{self.wish}_{region}') if n in names]
         if wishes: self.metric.value = wishes[0]
         losses = [r[term] for r in self._with_pictures(rows) if r.get(term)]
-        if not losses: raise ValueError('no pictures for this choice: take another set, architecture or colours')
+        if not losses: raise ValueError('no scored image for this choice: take another set, architecture or colours')
         self._offer_losses(min(losses), max(losses))
         self.change_metric()
 
+    def _values(self, label: str, **values) -> list:
+        "What a label is in the table, in order; '' is anything"
+        rows = Pairs(self.means, {}).where(**{k: v for k, v in values.items() if v})
+        return natural({r[label] for r in rows})
+
     def _with_pictures(self, rows: list) -> list:
-        "Those of the rows that can be shown: means of checkpoints with pictures, or images with pictures"
+        "Those of the rows that can be shown: means of checkpoints with pictures, or images with pictures; all if none can"
         items = self.items()
+        if not items: return rows
         if self.of.value != 'set': return [r for r, _ in items]
         shown = {(r['run'], r['iteration']) for r, _ in items}
         return [r for r in rows if (r['run'], r['iteration']) in shown]
@@ -810,7 +876,7 @@ class LossPane(Pane):
 
     def labels(self) -> dict:
         "The present choice of images"
-        return dict(split=self.split.value, set=self.set.value, stage=self.stage.value, arch=self.arch.value or None)
+        return dict(split=self.split.value or None, set=self.set.value, stage=self.stage.value, arch=self.arch.value or None)
 
     def items(self) -> list:
         "(row, example) of the present choice"
@@ -842,28 +908,49 @@ class LossPane(Pane):
         if self.of.value == 'set': near, mean = self.album.of_mean(self.rows(), term, loss, self.n_views)
         else: near, mean = self.album.nearest(self.items(), term, loss, self.n_views), None
         size = (150, 190) if region == 'face' else (150, 110)
-        self.images.value = tiles([(self.caption(r), self.album.pictures(e, region)) for r, e in near], size)
+        self.images.value = (
+            tiles([(self.caption(r), self.album.pictures(e, region)) for r, e in near], size) if near
+            else message(self.no_pictures()))
         m, chart = self.map()
+        show_only(m is not None, self.curve, self.wanted, self.needed)
         if m is None:
-            self.needed.value, self.curve.value = '', _BLANK
-            quality = measured(self.metric.value) if self.metric.value else 'quality'
-            self.numbers.value = message(
-                f'<b>{loss_name(term)} {loss:.3g}</b>. Too few scored images for a curve of {quality} '
-                f'(20 are needed).<br>' + self.says(near, mean))
+            self.numbers.value = message(f'{self.too_few()}<br>{self.says(near, mean)}')
             return
-        p, unit = m.predict(loss), 'sets' if mean else 'images'
-        self.numbers.value = message(self.expected(m, p, unit) + '<br>' + self.says(near, mean))
+        p, unit = m.predict(loss), 'sets' if self.of.value == 'set' else 'images'
+        self.numbers.value = message(f'{self.expected(m, p, unit)}<br>{self.says(near, mean)}')
         self.curve.value = chart.mark(loss, *p)
         self.needed.value = message(self.needs(m, unit))
+
+    def no_pictures(self) -> str:
+        "Why the slider moves numbers alone"
+        runs = self.album.values('run')
+        there = f' Pictures are there of {html.escape(", ".join(runs[:6]))}{" …"*(len(runs) > 6)}.' if runs else ''
+        return f'Of these runs only the numbers were kept, no pictures.{there}'
+
+    def too_few(self) -> str:
+        "Why there is no curve, and what would make one"
+        term, metric, sets = self.term.value, self.metric.value, self.of.value == 'set'
+        n = sum(bool(r.get(term)) and r.get(metric) is not None for r in self.rows())
+        quality = measured(metric) if metric else 'quality'
+        what = 'means of sets' if sets else 'scored images'
+        more = 'Set <i>Loss of</i> to one image, or open a folder with more scored runs.' if sets else SCORE_HINT
+        return (f'<b>{self.loss_text()}</b>. A curve of {quality} needs 20 {what} with different losses, '
+                f'here {"is" if n == 1 else "are"} {n}. {more}')
+
+    def loss_text(self) -> str:
+        "The slider's loss, and of what it is"
+        loss = f'{loss_name(self.term.value)} {self.slider.value:.3g}'
+        return f'mean {loss} of a set' if self.of.value == 'set' else loss
 
     def expected(self, m: LossQualityMap, p, unit: str) -> str:
         "The quality that goes with the loss"
         low, high = f'{p.low:.{m.digits}f}', f'{p.high:.{m.digits}f}'
         beyond = f' {html.escape(p.beyond)}.' if p.beyond else ''
+        n, runs = m.about['images'], len(m.about['runs'])
         return (
-            f'At <b>{loss_name(self.term.value)} {self.slider.value:.3g}</b>: '
-            f'{measured(self.metric.value, p.expected, True)} to be expected, 8 {unit} of 10 between {low} and '
-            f'{high} ({"higher" if m.higher else "lower"} is better).{beyond}')
+            f'At <b>{self.loss_text()}</b>: {measured(self.metric.value, p.expected, True)} to be expected, '
+            f'8 {unit} of 10 between {low} and {high} ({"higher" if m.higher else "lower"} is better).{beyond} '
+            f'The curve is of {n:,} {unit} of {runs} run{"s"*(runs != 1)}.')
 
     def needs(self, m: LossQualityMap, unit: str) -> str:
         "The loss that the wanted quality needs"
@@ -872,28 +959,30 @@ class LossPane(Pane):
         if n.beyond: return f'{html.escape(n.beyond[0].upper() + n.beyond[1:])}.'
         sure = (f'for nine {unit} of ten less than was reached.' if math.isnan(n.sure)
                 else f'and <b>{n.sure:.3g}</b> for nine {unit} of ten.')
-        return (f'{measured(self.metric.value, want)} needs a {loss_name(self.term.value)} of '
+        mean = 'mean '*(self.of.value == 'set')
+        return (f'{measured(self.metric.value, want)} needs a {mean}{loss_name(self.term.value)} of '
                 f'<b>{n.loss:.3g}</b> on average, {sure}')
 
     def says(self, near: list, mean: dict) -> str:
         "What is shown"
+        if not near: return ''
         if mean is None: return f'{len(near)} views, each shown at the loss nearest to that.'
         term, metric = self.term.value, self.metric.value
         quality = f' and {measured(metric, mean[metric])}' if mean.get(metric) is not None else ''
         return (
             f"Shown: {html.escape(mean['run'])}, {stage_of_training(mean)}, whose {mean['n_images']} images "
-            f'have a mean {loss_name(term)} of {mean[term]:.3g}{quality}.')
+            f'have a mean {loss_name(term)} of {mean[term]:.3g}{quality}. {len(near)} of them are the pictures, '
+            'each with its own loss.')
 
-    def caption(self, row: dict) -> str:
-        "What a picture is, and its numbers"
+    def caption(self, row: dict) -> list:
+        "What a picture is, and its numbers: lines of HTML"
         term, metrics = self.term.value, [self.metric.value] if self.metric.value else []
         segment = html.escape(_segment(row['segment'])).replace('_', '_<wbr>')
-        return (
-            f'<b>{loss_name(term)} {row[term]:.3g}</b><br>{quality_text(row, metrics)}<br>'
-            f"{html.escape(row['run'])}<br>{stage_of_training(row)}<br>camera {html.escape(row['camera'])}<br>"
-            f"{segment}, {row['frame']}")
-
-_BLANK = cv2.imencode('.png', np.full((1, 1, 3), 255, np.uint8))[1].tobytes()
+        own = ' of this image' if self.of.value == 'set' else ''
+        lines = [
+            f'<b>{loss_name(term)} {row[term]:.3g}</b>{own}', quality_text(row, metrics), html.escape(row['run']),
+            stage_of_training(row), f"camera {html.escape(row['camera'])}", f"{segment}, {row['frame']}"]
+        return [line for line in lines if line]
 
 # %% ../../nbs/show/01_explorer.ipynb #5cfc0d91
 class ReplayPane(Pane):
@@ -902,21 +991,22 @@ class ReplayPane(Pane):
         super().__init__()
         self.album, self.charts = Album(source.pairs), {}
         if not self.album.items:
-            self.children = [widgets.HTML(message('There are no scored checkpoints here yet.'))]
+            self.children = [widgets.HTML(message(f'There are no pictures of checkpoints here. {SCORE_HINT}'))]
             return
-        self.which = choice('Run', self.album.values('run'), 'dam-replay-run')
-        self.set = choice('Set', [('–', '')], 'dam-replay-set')
-        self.view = choice('View', [('–', '')], 'dam-replay-view', '42em')
-        self.stage = choice('Colours', [('–', '')], 'dam-replay-stage')
-        self.slider = slider('Iteration', [('–', 0)], 'dam-replay-iteration', '36em')
-        play = widgets.Play(min=0, max=0, interval=450, description='Play the training')
-        curve = widgets.Image(format='png', layout=widgets.Layout(width='520px'))
-        self.play, self.curve = with_class(play, 'dam-replay-play'), with_class(curve, 'dam-replay-curve')
+        self.which = choice('Run', self.album.values('run'), 'dam-replay-run', tooltip='The run whose training is replayed')
+        self.set = choice('Set', [('–', '')], 'dam-replay-set', tooltip=TIPS['set'])
+        self.view = choice('View', [('–', '')], 'dam-replay-view', '42em', TIPS['view'])
+        self.stage = choice('Colours', [('–', '')], 'dam-replay-stage', tooltip=TIPS['stage'])
+        self.slider = slider('Iteration', [('–', 0)], 'dam-replay-iteration', '36em',
+                             tooltip='The iterations of the training at which it was scored')
+        play = widgets.Play(min=0, max=0, interval=450, tooltip='Play the training, stop, back to its beginning, or again and again')
+        self.play, self.curve = with_class(play, 'dam-replay-play'), chart_image('dam-replay-curve', 520)
         self.images = with_class(widgets.HTML(), 'dam-replay-images')
         self.numbers = with_class(widgets.HTML(), 'dam-replay-numbers')
+        self.player = line_of(self.play, self.slider)
         self.children = [
-            line_of(self.which, self.set, self.stage), self.view, line_of(self.play, self.slider), self.error,
-            side_by_side(self.images, self.numbers, self.curve)]
+            grid_of(self.which, self.set, self.stage), Explained(self.view), self.player, self.error,
+            side_by_side(self.images, self.numbers, self.curve, left=self.images)]
         widgets.jslink((self.play, 'value'), (self.slider, 'index'))
         self.react(self.choose, self.which, self.set, self.stage, self.view)
         self.react(self.show, self.slider)
@@ -934,6 +1024,7 @@ class ReplayPane(Pane):
         at = sorted(self.steps)
         set_options(self.slider, [(f'{i:,}', i) for i in at])
         self.play.max = len(at) - 1
+        show_only(len(at) > 1, self.player, self.curve)
         self.show()
 
     def chart(self) -> Chart:
@@ -948,12 +1039,13 @@ class ReplayPane(Pane):
     def show(self):
         "The picture at the slider's iteration"
         row, example = self.steps[self.slider.value]
-        self.images.value = tiles([('', self.album.pictures(example))], (205, 270))
+        self.images.value = tiles([([], self.album.pictures(example))], (205, 270))
         terms = [f'{loss_name(t)} <b>{row[t]:.4g}</b>' for t in loss_terms() if row.get(t) is not None]
         self.numbers.value = message(
             f"{html.escape(row['run'])}, <b>{stage_of_training(row)}</b><br>{'<br>'.join(terms)}<br>"
             f'{quality_text(row, list(METRICS))}')
-        self.curve.value = self.chart().mark(row['iteration'], row.get('screen'))
+        if len(self.steps) > 1: self.curve.value = self.chart().mark(row['iteration'], row.get('screen'))
+        else: self.numbers.value += message(f'Scored at this iteration alone: there is no training to replay. {SCORE_HINT}')
 
 def _loss_figure(
     rows: list,  # scored images
@@ -978,23 +1070,30 @@ def _loss_figure(
     return fig
 
 # %% ../../nbs/show/01_explorer.ipynb #1d5120dd
+_ONE_RUN = (
+    f'There is one run here, and nothing beside it. {command("dam_ablate OUT --capture CAPTURE")} trains a run of each '
+    f'architecture; {command("dam_explore OUT")} shows them side by side.')
+
 class ArchitecturePane(Pane):
     "Runs beside each other on one view"
     def __init__(self, source: Source):
         super().__init__()
         self.album = Album(source.pairs)
         if not self.album.items:
-            self.children = [widgets.HTML(message('There are no scored runs here yet.'))]
+            self.children = [widgets.HTML(message(f'There are no pictures of runs here. {SCORE_HINT}'))]
             return
-        self.set = choice('Set', self.album.sets(), 'dam-arch-set')
-        self.stage = choice('Colours', [('–', '')], 'dam-arch-stage')
-        self.view = choice('View', [('–', '')], 'dam-arch-view', '42em')
-        self.region = choice('Region', self.album.regions(), 'dam-arch-region')
-        self.slider = slider('Iteration', [('–', 0)], 'dam-arch-iteration', '36em')
+        self.set = choice('Set', self.album.sets(), 'dam-arch-set', tooltip=TIPS['set'])
+        self.stage = choice('Colours', [('–', '')], 'dam-arch-stage', tooltip=TIPS['stage'])
+        self.view = choice('View', [('–', '')], 'dam-arch-view', '42em', TIPS['view'])
+        self.region = choice('Region', self.album.regions(), 'dam-arch-region', tooltip=TIPS['region'])
+        self.slider = slider('Iteration', [('–', 0)], 'dam-arch-iteration', '36em',
+                             tooltip='How far the runs were trained: those that were scored there are shown')
         self.images = with_class(widgets.HTML(), 'dam-arch-images')
         self.numbers = with_class(widgets.HTML(), 'dam-arch-numbers')
         self.children = [
-            line_of(self.set, self.stage, self.region), self.view, self.slider, self.error, self.images, self.numbers]
+            grid_of(self.set, self.stage, self.region), Explained(self.view), Explained(self.slider), self.error,
+            self.images, self.numbers]
+        if len(self.album.values('run')) == 1: self.children += widgets.HTML(message(_ONE_RUN)),
         self.react(self.choose, self.set, self.stage, self.view)
         self.react(self.show, self.slider, self.region)
         self.run(self.choose)
@@ -1017,7 +1116,7 @@ class ArchitecturePane(Pane):
         if not own: raise ValueError('no picture of this view at this iteration')
         region = self.region.value
         columns = ''.join(self._columns(own, region))
-        self.images.value = f'<div style="{CONTROL_STYLE};display:flex;flex-wrap:wrap;gap:5px">{columns}</div>'
+        self.images.value = f'<div class="dam-columns" style="{CONTROL_STYLE}">{columns}</div>'
         rows = [r for r, _ in own]
         metrics = [m for m in region_columns(region) if any(r.get(m) is not None for r in rows)]
         terms = [t for t in loss_terms() if t != 'total']
@@ -1032,7 +1131,7 @@ class ArchitecturePane(Pane):
             blocks = ''.join(
                 f'<div style="margin-bottom:4px">{"" if image is None else image_tag(image, alt, css)}</div>'
                 for image, alt, _ in pictures)
-            return f'<div><div style="height:1.4em;font-weight:600">{html.escape(top)}</div>{blocks}</div>'
+            return f'<div><div class="dam-title">{html.escape(top)}</div>{blocks}</div>'
         by_arch = len({r['arch'] for r, _ in own}) == len(own)
         found = []
         for r, e in own:
@@ -1050,7 +1149,8 @@ def _table(head: list, rows: list) -> str:
         return f'<{tag} style="{css}">{html.escape(text)}</{tag}>'
     def row(cells, tag): return f'<tr>{"".join(cell(i, c, tag) for i, c in enumerate(cells))}</tr>'
     body = ''.join(row(r, 'td') for r in rows)
-    return f'<table style="{CONTROL_STYLE};border-collapse:collapse">{row(head, "th")}{body}</table>'
+    table = f'<table style="{CONTROL_STYLE};border-collapse:collapse">{row(head, "th")}{body}</table>'
+    return f'<div class="dam-scroll">{table}</div>'
 
 # %% ../../nbs/show/01_explorer.ipynb #dbbf6474
 class LivePane(Pane):
@@ -1059,15 +1159,15 @@ class LivePane(Pane):
         super().__init__()
         self.scene, self.shown = source.scene, False
         if self.scene is None or not self.scene.models:
-            text = 'No live model here: this source has no run with a checkpoint and its capture. '
-            self.children = [widgets.HTML(message(text + ' '.join(map(html.escape, source.notes))))]
+            text = (f'There is no live model here. It needs the folder of a run with a checkpoint, which {command("dam_train")} '
+                    f'writes, and its capture, wherever that is now: {command("dam_explore RUN --capture CAPTURE")}.')
+            self.children = [widgets.HTML(message('<br>'.join([text, *map(html.escape, source.notes)])))]
             return
         self._make_controls(n_directions)
-        left = widgets.VBox([
-            self.which, self.a, self.b, self.blend, *self.steps, self.camera, self.azimuth, self.elevation,
-            self.distance, self.reset, self.numbers])
-        left.layout.flex, self.images.layout.flex, self.images.layout.min_width = '0 0 30em', '1 1 0', '0'
-        self.children = [self.error, widgets.HBox([left, self.images])]
+        controls = [self.which, self.a, self.b, self.blend, *self.steps, self.camera, self.azimuth, self.elevation, self.distance]
+        controls = widgets.VBox([*map(Explained, controls), self.reset, self.numbers])
+        parts = [self.images, controls, self.compare]    # in this order where the page is narrow
+        self.children = [self.error, with_class(widgets.Box(parts), 'dam-live')]
         self.react(self.show, self.which, self.a, self.b, self.blend, *self.steps, self.distance)
         self.react(self.go_free, self.azimuth, self.elevation)
         self.react(self.go_to_camera, self.camera)
@@ -1075,26 +1175,30 @@ class LivePane(Pane):
 
     def _make_controls(self, n_directions: int):
         "Drop-downs and sliders for the face, then for the camera"
-        scene, wide = self.scene, '29.5em'
+        scene, wide = self.scene, 'auto'
         frames = [(f'{f}, {_segment(s)}', i) for i, (s, f) in enumerate(scene.frames)]
         first, last = (scene.with_photo[0], scene.with_photo[-1]) if scene.with_photo else (0, len(frames) - 1)
-        self.which = choice('Model', list(scene.models), 'dam-live-model', wide)
-        self.a = choice('Frame A', frames, 'dam-live-frame-a', wide, value=first)
-        self.b = choice('Frame B', frames, 'dam-live-frame-b', wide, value=last)
-        self.blend = number('From A to B', 0, 1, .02, 'dam-live-blend')
+        self.which = choice('Model', list(scene.models), 'dam-live-model', wide, 'The run whose decoder draws the face')
+        self.a = choice('Frame A', frames, 'dam-live-frame-a', wide, 'The expression to begin with', value=first)
+        self.b = choice('Frame B', frames, 'dam-live-frame-b', wide, 'The expression to go to', value=last)
+        self.blend = number('From A to B', 0, 1, .02, 'dam-live-blend', tooltip='0: frame A; 1: frame B; between them, between their codes')
         tip = 'Main direction {} of the codes of all frames, in standard deviations'
         self.steps = [
             number(f'Direction {i} [sd]', -3, 3, .1, f'dam-live-direction-{i}', form='.1f', tooltip=tip.format(i))
             for i in range(1, n_directions + 1)]
         cameras = [('free', ''), *((n, n) for n in natural(scene.cameras))]
-        self.camera = choice('Camera', cameras, 'dam-live-camera', wide)
-        self.azimuth = number('Azimuth [°]', -180, 180, 1, 'dam-live-azimuth', form='.0f')
-        self.elevation = number('Elevation [°]', -80, 80, 1, 'dam-live-elevation', form='.0f')
-        self.distance = number('Distance [× rig]', .5, 2, .05, 'dam-live-distance', 1.)
+        self.camera = choice('Camera', cameras, 'dam-live-camera', wide, 'A camera of the rig, or one that the sliders below move freely')
+        self.azimuth = number('Azimuth [°]', -180, 180, 1, 'dam-live-azimuth', form='.0f',
+                              tooltip='Around the head: 0 is in front of the face')
+        self.elevation = number('Elevation [°]', -80, 80, 1, 'dam-live-elevation', form='.0f',
+                                tooltip='Above the face, or below it: 0 is level with it')
+        self.distance = number('Distance [× rig]', .5, 2, .05, 'dam-live-distance', 1.,
+                               tooltip='How far the free camera is: 1 is as far as those of the rig')
         reset = widgets.Button(description='Reset', tooltip='Frame A, from the front',
                                layout=widgets.Layout(width='8em', margin='2px 2px 2px 9em'))
         self.reset = with_class(reset, 'dam-live-reset')
         self.images = with_class(widgets.HTML(), 'dam-live-images')
+        self.compare = with_class(widgets.HTML(), 'dam-live-compare')
         self.numbers = with_class(widgets.HTML(), 'dam-live-numbers')
 
     def start(self):
@@ -1142,8 +1246,8 @@ class LivePane(Pane):
         near = scene.nearest_photo(live, code, *angles)
         compare, text = self._from_nearest(live, code, near, colors) if near else ([], '')
         width = sum(i.shape[1]/i.shape[0] for i, *_ in rows)
-        below = strip(compare, width) if compare else ''
-        self.images.value = f'<div style="max-width:720px">{strip(rows, width)}{below}</div>'
+        self.images.value = strip(rows, width)
+        self.compare.value = strip(compare, width) if compare else ''
         ms, a = 1e3*(time.perf_counter() - began), live.about
         self.numbers.value = message(
             f'{text}<br>{html.escape(a["arch"])}, {a.get("trained") or stage_of_training(a)}, colours of camera '
@@ -1165,6 +1269,10 @@ class LivePane(Pane):
             f'{"seen in training" if seen else "unseen"}), {html.escape(_segment(segment))}, frame {frame}.')
 
 # %% ../../nbs/show/01_explorer.ipynb #e0da13a5
+def _count(things, what: str) -> str:
+    "'no run', '1 run', '2 runs'"
+    return f'{len(things) or "no"} {what}{"s"*(len(things) > 1)}'
+
 class LossQualityExplorer(widgets.VBox):
     "The loss slider, the training replay, the live model and architectures side by side"
     def __init__(self,
@@ -1181,7 +1289,7 @@ class LossQualityExplorer(widgets.VBox):
         self.tabs.selected_index = 0
         self.head = widgets.HTML(self._head())
         super().__init__([self.head, self.tabs])
-        self.add_class('dam-explorer')
+        for cls in ('dam-explorer', 'dam-page'): self.add_class(cls)
 
     def _tab_chosen(self, change):
         "The live model is loaded when somebody looks at it"
@@ -1192,16 +1300,38 @@ class LossQualityExplorer(widgets.VBox):
         s = self.source
         a = s.pairs.about or (s.scene.about if s.scene else {})
         runs = {r['run'] for r in s.pairs.rows}
+        pictured = {s.pairs.rows[e['row']]['run'] for e in s.pairs.examples}
         what = ''
         if a:
             kind = '<b>Synthetic</b> capture' if a.get('synthetic') else 'Capture'
-            what = (f"{kind} {html.escape(str(a.get('capture', 'unknown')))}, {len(s.pairs.rows):,} scored images of "
-                    f"{len(runs)} run{'' if len(runs) == 1 else 's'}. ")
+            name, models = html.escape(str(a.get('capture', 'unknown'))), s.scene.models if s.scene else ()
+            what = (f'{kind} {name}, {len(s.pairs.rows):,} scored images of {_count(runs, "run")}, '
+                    f'with pictures of {len(pictured) or "none"}; {_count(models, "live model")}. ')
         notes = ''.join(f'<li>{html.escape(n)}</li>' for n in s.notes)
         return (
+            f'{PAGE_STYLE}{EXPLORER_STYLE}'
             f'<div style="{CONTROL_STYLE}"><b style="font-size:15px">{html.escape(s.title)}</b><br>{what}Colours are '
             'prepared for viewing: white balance, one exposure, gamma 2.2.'
             f'{f"<ul style=margin:0>{notes}</ul>" if notes else ""}</div>')
+
+# %% ../../nbs/show/01_explorer.ipynb #7be20a35
+def _poster(pairs: Pairs, height: int = 180, renders: int = 5) -> bytes:    # a JPEG; None where there are no pictures
+    "A photo, and renders of it at iterations spread over the training of a run"
+    album = Album(pairs)
+    if not album.items: return None
+    first = next((r for r, _ in album.items if r['stage'] != 'as trained'), album.items[0][0])
+    same = {k: first[k] for k in ('run', 'set', 'stage', 'segment', 'frame', 'camera')}
+    found = [e for _, e in sorted(album.where(**same), key=lambda item: item[0]['iteration'])]
+    shown = [found[0]['photo'], *(e['render'] for e in evenly(found, renders))]
+    images = [decode_jpeg(data) for data in shown]
+    return encode_jpeg(np.hstack([resize_image(a, (height, round(height*a.shape[1]/a.shape[0]))) for a in images]), 80)
+
+@patch
+def _repr_mimebundle_(self: LossQualityExplorer, **kwargs):
+    "The widget, and a picture for where none can be"
+    bundle = widgets.VBox._repr_mimebundle_(self, **kwargs)
+    poster = _poster(self.source.pairs)
+    return dict(bundle, **{'image/jpeg': base64.b64encode(poster).decode()}) if poster else bundle
 
 # %% ../../nbs/show/01_explorer.ipynb #5d3d15cc
 def page_notebook(

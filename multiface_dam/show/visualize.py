@@ -7,7 +7,7 @@ __all__ = ['difference_map', 'View', 'Drawing', 'make_drawing', 'view_pictures',
            'orbit_pictures', 'visualize', 'dam_visualize']
 
 # %% ../../nbs/show/02_visualize.ipynb #84dd34df
-import copy, difflib, glob, hashlib, json, shutil, subprocess, tempfile, warnings
+import copy, glob, hashlib, json, shutil, subprocess, tempfile, warnings
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -19,7 +19,7 @@ from fastcore.script import Param, store_true
 from PIL import Image, ImageDraw, ImageFont
 
 from ..base.commands import console_command, progress_bar
-from ..base.files import FormatError, atomic_path, listed, plain_errors
+from ..base.files import FormatError, atomic_path, check_count, listed, no_such, plain_errors
 from ..base.processes import reader_errors, sample_loader
 from ..capture.capture import check_outside
 from ..capture.dataset import evenly
@@ -95,7 +95,7 @@ def compose(
 DIFFERENCES = dict(signed='difference × 4', flip='ꟻLIP, 0 to 1')
 
 def _check_difference(kind: str):
-    if kind not in DIFFERENCES: raise ValueError(f"difference {kind!r}: choose of {', '.join(DIFFERENCES)}")
+    if kind not in DIFFERENCES: raise no_such('difference', kind, DIFFERENCES)
 
 # %% ../../nbs/show/02_visualize.ipynb #2a90c5c7
 def difference_map(
@@ -485,14 +485,6 @@ def as_list(asked) -> list:
     "'a,b' or a sequence of names, as a list"
     return list(listed(asked) if isinstance(asked, str) else asked)
 
-def no_such(what: str, asked: str, names) -> ValueError:
-    "The error for a name that is not there, with those that look like it, or all"
-    names = list(names)
-    lower = {n.lower(): n for n in names} | {n.lower()[:len(asked)]: n for n in reversed(names)}
-    near = list(dict.fromkeys(lower[m] for m in difflib.get_close_matches(asked.lower(), lower, 3, .5)))
-    hint = f"; did you mean {' or '.join(near)}?" if near else f" among {', '.join(names)}"
-    return ValueError(f'{what} {asked!r}: there is none{hint}')
-
 def choose_segments(
     run: Run,
     asked='',  # beginnings of names, or 'all'; '': two of training and two held out
@@ -500,7 +492,7 @@ def choose_segments(
     "Names of segments, in the capture's order"
     names, asked = run.capture.segments, as_list(asked)
     for a in asked:
-        if a != 'all' and not any(n.startswith(a) for n in names): raise no_such('segment', a, names)
+        if a != 'all' and not any(n.startswith(a) for n in names): raise no_such('segments', a, names)
     if asked: return names if 'all' in asked else [n for n in names if n.startswith(tuple(asked))]
     usable = {s for s, _ in run.capture.frames}
     test = [n for n in names if n in usable and n.startswith(tuple(run.split.test_segments))]
@@ -514,7 +506,7 @@ def choose_cameras(
     "Names of cameras"
     names, asked = list(run.capture.cameras), as_list(asked)
     for a in asked:
-        if a != 'all' and a not in names: raise no_such('camera', a, names)
+        if a != 'all' and a not in names: raise no_such('cameras', a, names)
     if asked: return names if 'all' in asked else list(dict.fromkeys(asked))
     pose = run.capture.read_head_pose(*run.capture.frames[0])
     with_photos = [c for c, there in zip(names, run.capture.has_photo.any(0)) if there]
@@ -605,9 +597,8 @@ def visualize(
     "Write videos and sheets of a run; files that are there and up to date are kept"
     if not 0 < fps <= 1000: raise ValueError(f'fps: expected a number above 0, at most 1000, found {fps}')
     if not 0 <= crf <= 51: raise ValueError(f'crf: expected 0 to 51, found {crf}')
-    if max_frames < 0 or rows < 1 or batch_size < 1:
-        raise ValueError(
-            f'expected max_frames ≥ 0, rows and batch_size ≥ 1, found {max_frames}, {rows}, {batch_size}')
+    for name, n, least in ('max_frames', max_frames, 0), ('rows', rows, 1), ('batch_size', batch_size, 1):
+        check_count(name, n, least)
     if not (videos or sheets or orbit): raise ValueError('nothing to do: choose videos, sheets or orbit')
     if not isinstance(run, Run): run = load_run(run, in_memory=False)
     if Path(out).parent != run.path: check_outside(out, run.capture.root)
@@ -628,7 +619,7 @@ def visualize(
 def _chosen_views(run: Run, segments: list, cameras: list, sets: list, max_frames: int) -> list:
     "A view for each segment and camera that are in one of the sets; an error where there is none"
     for s in sets:
-        if s not in ('train', *SETS): raise no_such('set', s, ('train', *SETS))
+        if s not in ('train', *SETS): raise no_such('sets', s, ('train', *SETS))
     views = [View(run, s, c, max_frames) for s in segments for c in cameras if not sets or seen(run, s, c)[2] in sets]
     if empty := sorted({v.segment for v in views if not len(v)}):
         warnings.warn(f"{run.capture.root}: segments without a usable frame are left out: {', '.join(empty)}")
@@ -657,9 +648,9 @@ def dam_visualize(
     segments: str = '',         # beginnings of names, separated by commas, or all ('': two of training and two held out)
     cameras: str = '',          # names, separated by commas, or all ('': one of training, three test cameras that see the face)
     sets: str = '',             # of train, novel_view, novel_expression, novel_both, separated by commas ('': all)
-    videos: store_true = False, # videos of photo, render and difference (with sheets, if none of the three is asked for)
-    sheets: store_true = False, # a sheet of samples for each set
-    orbit: store_true = False,  # free viewpoint: the camera goes round the head while the segment plays
+    videos: store_true = False, # videos of photo, render and difference alone (without --videos and --sheets: both)
+    sheets: store_true = False, # a sheet of samples for each set alone
+    orbit: store_true = False,  # besides, free viewpoint: the camera goes round the head while the segment plays
     fps: float = 30.,           # frames a second
     height: int = 0,            # of a panel in pixels (0: the photos', at least 384 and at most 1024)
     difference: str = 'signed', # signed (grey = none, enlarged 4 times) or flip (what a viewer would notice)
@@ -668,14 +659,14 @@ def dam_visualize(
     rows: int = 6,              # of a sheet
     crf: int = 18,              # quality of H.264: lower is better and larger
     batch_size: int = 8,        # frames at a time
-    workers: int = 0,           # processes that read data
+    workers: int = 0,           # processes that read data (0: what suits the machine)
     device: str = 'auto',       # auto, cpu, cuda, ...
     force: store_true = False,  # draw again what is there and up to date
     other_data: store_true = False, # go on where the capture is not what the run was trained on
 ):
     "Videos and sheets of a trained run: photo, render, difference; interrupted, the same command goes on"
     with plain_errors():
-        if not (videos or sheets or orbit): videos = sheets = True
+        if not (videos or sheets): videos = sheets = True
         out = Path(out or Path(run)/'visualize')
         loaded = load_run(run, capture or None, device, other_data, workers=workers, in_memory=False)
         paths = visualize(
