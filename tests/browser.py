@@ -1,6 +1,7 @@
-"""The explorer and the capture browser, used as a person would use them: in JupyterLab and as a page of its own, in a real browser.
+"""The explorer, the capture browser and a report's table as a person meets them: in JupyterLab and as a page of its own,
+in a real browser, from a phone to a wide screen, light and dark.
 
-    python tests/browser.py [--shots FOLDER] [--only look|lab|page] [--notebook nbs/show/01_explorer.ipynb] [--failures FOLDER]
+    python tests/browser.py [--shots FOLDER] [--only reports|look|lab|page] [--notebook nbs/show/01_explorer.ipynb] [--failures FOLDER]
 
 Starts its own servers on copies of the notebooks, with empty settings of their own; the checkout stays as it is.
 Needs playwright, jupyterlab and voila, and a Chromium or Chrome on PATH. Prints a line per check, at the end
@@ -90,6 +91,16 @@ def copied(notebook, home):
     shutil.copytree(top, home/'nbs', ignore=shutil.ignore_patterns('.*'))
     return notebook.relative_to(top).as_posix()
 
+def shorten(notebook, call):
+    "Drops the cells after the first that ends with `call`: they are run elsewhere, by nbdev_test. How many are left to run."
+    nb = json.loads(notebook.read_text('utf-8'))
+    sources = [''.join(c['source']) for c in nb['cells']]
+    end = next((i for i, s in enumerate(sources) if s.endswith(call)), None)
+    if end is None: raise OSError(f'{notebook.name}: no cell ends with {call}')
+    nb['cells'] = nb['cells'][:end + 1]
+    notebook.write_text(json.dumps(nb), 'utf-8')
+    return sum(c['cell_type'] == 'code' and bool(s.strip()) for c, s in zip(nb['cells'], sources))
+
 @contextmanager
 def server(command, url, cwd, env, log):
     "Runs `command` until the block ends; waits until `url` answers."
@@ -150,28 +161,66 @@ STOPWATCH = '''e => { window.damTook = null; let t0
     window.damTook = performance.now() - t0 })
   o.observe(e, {subtree: true, childList: true, attributes: true}) }'''
 
-# in the page: what lies over something else, is cut, or sticks out at the right
-LAYOUT = '''root => { const seen = [], bad = [], right = root.getBoundingClientRect().right
-  const add = (what, r) => { if (r.width > 1 && r.height > 1) seen.push([what, r]) }
-  const name = e => e.closest('[class*=dam-]').className.match(/dam-[a-z-]+/)
-  for (const e of root.querySelectorAll('.widget-label, .widget-readout, select, input, button, .noUi-base, img')) {
+# in the page: what lies over something else, is cut, off the screen, scrolls within, or is too pale to be read
+LAYOUT = '''root => { const seen = [], bad = []
+  const name = e => (e.closest('[class*=dam-]') ?? root).className.match(/dam-[a-z-]+/)
+  const shades = c => c.match(/[\\d.]+/g).map(Number)
+  const light = c => { const [r, g, b] = c.slice(0, 3).map(v => (v /= 255) <= .04045 ? v/12.92 : ((v + .055)/1.055)**2.4)
+    return .2126*r + .7152*g + .0722*b }
+  const behind = e => { for (; e; e = e.parentElement) { const c = shades(getComputedStyle(e).backgroundColor)
+    if (c.length < 4 || c[3] > .9) return c }
+    return [255, 255, 255] }
+  const pale = (what, e) => { let seen = 1; for (let a = e; a; a = a.parentElement) seen *= getComputedStyle(a).opacity
+    const paper = behind(e), ink = shades(getComputedStyle(e).color).slice(0, 3).map((v, i) => seen*v + (1 - seen)*paper[i])
+    const [low, high] = [light(ink), light(paper)].sort((a, b) => a - b)
+    if ((high + .05)/(low + .05) < 3) bad.push(`${what} is too pale`) }
+  const cut = (what, e, r) => { let inside = true, scrolls = false
+    const within = e.parentElement.closest('.dam-scroll')    // may be moved sideways
+    if (!within && (r.left < -2 || r.right > innerWidth + 2)) bad.push(`${what} is off the screen`)
+    for (let a = e.parentElement; a; a = a.parentElement) { const s = getComputedStyle(a), q = a.getBoundingClientRect()
+      if (s.display == 'contents') continue
+      scrolls ||= a == within
+      const over = s.overflowX != 'visible' && (r.left < q.left - 2 || r.right > q.right + 2)
+      const below = inside && s.overflowY != 'visible' && (r.top < q.top - 2 || r.bottom > q.bottom + 2)
+      if (over && !scrolls || below) return bad.push(`${what} is cut`)
+      if (a == root) inside = false } }
+  const add = (what, e, r) => { if (r.width > 1 && r.height > 1) { seen.push([what, e, r]); cut(what, e, r) } }
+  const parts = '.widget-label, .widget-readout, .lm-TabBar-tabLabel, .noUi-base, .noUi-handle, .dam-scroll'
+  for (const e of root.querySelectorAll(`${parts}, select, input, button, img, audio`)) {
     if (!e.checkVisibility()) continue
     const text = e.innerText?.split('\\n')[0].trim() || e.className || e.tagName
-    const what = e.matches('img') ? `picture "${e.alt}"` : text
-    add(what, e.getBoundingClientRect())
-    if (e.matches('select') && e.selectedIndex < 0) bad.push(`drop-down ${name(e)} shows nothing`)
-    if (e.matches('.widget-label') && e.scrollWidth > e.clientWidth + 1) bad.push(`label "${what}" is cut`) }
+    const what = e.matches('img') ? `picture "${e.alt}"` : e.matches('select') ? `drop-down ${name(e)}` : `"${text}"`
+    add(what, e, e.getBoundingClientRect())
+    if (e.matches('select') && e.selectedIndex < 0) bad.push(`${what} shows nothing`)
+    if (e.matches('.widget-label, .widget-readout, .lm-TabBar-tabLabel')) {
+      pale(what, e)
+      if (e.scrollWidth > e.clientWidth + 1) bad.push(`${what} is cut`) } }
   for (const h of root.querySelectorAll('.widget-html-content')) {
     const walk = document.createTreeWalker(h, NodeFilter.SHOW_TEXT); let t
-    if (h.checkVisibility()) while (t = walk.nextNode()) if (t.data.trim()) {
-      const r = document.createRange(); r.selectNodeContents(t)
-      for (const b of r.getClientRects()) add(`text "${t.data.trim().slice(0, 40)}"`, b) } }
-  seen.forEach(([a, r], i) => { if (r.right > right + 2) bad.push(`${a} sticks out`)
-    for (const [b, q] of seen.slice(i + 1)) {
+    if (h.checkVisibility()) while (t = walk.nextNode()) if (t.data.trim() && t.parentElement.checkVisibility()) {
+      const r = document.createRange(), what = `text "${t.data.trim().slice(0, 40)}"`; r.selectNodeContents(t)
+      pale(what, t.parentElement)
+      for (const b of r.getClientRects()) add(what, t.parentElement, b) } }
+  seen.forEach(([a, e, r], i) => { for (const [b, f, q] of seen.slice(i + 1)) {
+      if (e.contains(f) || f.contains(e)) continue
       const width = Math.min(r.right, q.right) - Math.max(r.left, q.left)
       const height = Math.min(r.bottom, q.bottom) - Math.max(r.top, q.top)
       if (width > 4 && height > 4) bad.push(`${a} and ${b} overlap`) } })
-  return bad }'''
+  return [...new Set(bad)] }'''
+PLACES = '''e => [innerWidth, ...[...e.querySelectorAll('*')].map(c => { const r = c.getBoundingClientRect()
+  return Math.round(r.x) + 7*Math.round(r.y) + 49*Math.round(r.width) })].join()'''
+# windows: a phone, half a laptop's screen, a laptop, a wide screen
+SIZES = {390: 844, 800: 720, 1280: 720, 1600: 900}
+
+# in the page: controls that say nothing of what they are for where the mouse rests on them, or say "null"
+SILENT = """root => { const bad = []
+  for (const e of root.querySelectorAll('.widget-label, .widget-readout, select, input, button, .noUi-base')) {
+    if (!e.checkVisibility()) continue
+    const title = e.closest('[title]')?.title
+    if (title && title !== 'null') continue
+    const name = e.closest('[class*=dam-]').className.match(/dam-[a-z0-9-]+/)
+    bad.push(`${name} says ${title ?? 'nothing'} on its ${e.className || e.tagName}`) }
+  return bad }"""
 
 class Explorer:
     "The explorer (or the capture browser) on a page: its controls, found by class and worked with keys and mouse, and what changes."
@@ -292,9 +341,37 @@ class Explorer:
             if path.stat().st_size < 200_000: break
         self.page.set_viewport_size(seen)
 
-    def tidy(self):
-        "Nothing is cut, covered, or sticks out."
-        bad = self.box.evaluate(LAYOUT)
+    def fits(self, sizes=SIZES, shots=None, quick=()):
+        """Nothing is cut, covered, off the screen or too pale in windows of some widths.
+
+        `quick` is seen without scrolling in a window of 720 pixels in height."""
+        seen, bad = self.page.viewport_size, []
+        for width in sizes:
+            self.page.set_viewport_size(dict(width=width, height=SIZES[width]))
+            self.steady()
+            bad += [f'{width} px: {what}' for what in self.box.evaluate(LAYOUT)]
+            top = self.box.bounding_box()['y']
+            for n in quick if SIZES[width] == 720 else ():
+                b = self[n].first.bounding_box()
+                if (end := b['y'] + b['height'] - top) > 700: bad.append(f'{width} px: dam-{n} ends {end:.0f} pixels down')
+            if shots:
+                self.box.evaluate('e => e.scrollIntoView({block: "start"})')
+                self.page.screenshot(path=f'{shots}_{width}.png')
+        self.page.set_viewport_size(seen)
+        self.steady()
+        assert not bad, '; '.join(bad[:6]) + f' ({len(bad)} in all)'*(len(bad) > 6)
+
+    def steady(self):
+        "Waits until the window's new size has reached all that is in it."
+        last, end = None, time.time() + WAIT
+        while (now := self.box.evaluate(PLACES)) != last:
+            assert time.time() < end, 'the layout keeps changing'
+            last = now
+            self.page.wait_for_timeout(120)
+
+    def explained(self):
+        "Every control says what it is for where the mouse rests on it."
+        bad = self.box.evaluate(SILENT)
         assert not bad, '; '.join(bad[:4]) + f' ({len(bad)} in all)'*(len(bad) > 4)
 
     def took(self, name):
@@ -309,10 +386,11 @@ LIVE = ('blend', *(f'direction-{i}' for i in range(1, 6)), 'azimuth', 'elevation
 SLIDERS = {
     'loss': {'loss-slider': (('loss-images', 'loss-numbers', 'loss-curve'), 'loss-curve')},
     'replay': {'replay-iteration': (('replay-images', 'replay-numbers', 'replay-curve'), 'replay-images')},
-    'live': {f'live-{k}': (('live-images', 'live-numbers'), 'live-images') for k in LIVE},
+    # of these only the azimuth is sure to change the numbers: the nearest photo
+    'live': {f'live-{k}': (('live-images', *['live-numbers']*(k == 'azimuth')), 'live-images') for k in LIVE},
     'arch': {'arch-iteration': (('arch-images', 'arch-numbers'), 'arch-images')}}
 CHOICES = {
-    'loss':   ('term', 'of', 'metric', 'arch', 'set', 'stage', 'region'),
+    'loss':   ('term', 'of', 'metric', 'arch', 'set', 'stage', 'region', 'split'),
     'replay': ('run', 'set', 'stage', 'view'),
     'live':   ('frame-a', 'frame-b', 'camera', 'model'),
     'arch':   ('set', 'stage', 'view', 'region')}
@@ -322,8 +400,8 @@ SHOWN = {
     'live': ('live-images', 'live-numbers'),
     'arch': ('arch-images', 'arch-numbers')}
 
-def tour(x, results, where, shots=None):
-    "Every pane: it is there, its sliders and choices change what is shown, nothing complains. Two failures in a pane are enough."
+def tour(x, results, where, sizes, shots=None):
+    "Every pane: it is there, it fits, its sliders and choices change what is shown, nothing complains. Two failures in a pane are enough."
     for pane, title in PANES.items():
         there = False
         with results.check(f'{where}: {title} is shown'):
@@ -336,7 +414,12 @@ def tour(x, results, where, shots=None):
             there = True
         if not there: continue
         if shots: x.shoot(shots/f'explorer_{pane}.jpg')
-        with results.check(f'{where}: {title}: nothing is cut or covered'): x.tidy()
+        wide = f'{", ".join(map(str, sizes))} pixels'
+        with results.check(f'{where}: {title}: nothing is cut, covered or off the screen at {wide}'):
+            quick = ('loss-numbers', 'loss-curve') if pane == 'loss' and where == 'page' else ()
+            x.fits(sizes, shots and shots/f'explorer_{pane}', quick)
+            if 390 in sizes: on_a_phone(x, pane)
+        with results.check(f'{where}: {title}: every control says what it is for'): x.explained()
         failed = results.failed
         for s, (outputs, first) in SLIDERS[pane].items():
             if results.failed > failed + 1: break
@@ -358,17 +441,37 @@ def tour(x, results, where, shots=None):
                 x.settled(SHOWN[pane], quiet=1.5)
                 x.well()
 
+# on a phone: the slider that is moved, the picture that follows, and whether both are seen at once
+PHONE = {
+    'loss': ('loss-slider', 'loss-images'), 'replay': ('replay-iteration', 'replay-images'),
+    'live': ('live-blend', 'live-images'), 'arch': ('arch-iteration', 'arch-images')}
+
+def on_a_phone(x, pane):
+    "A slider by mouse, where its picture is seen with it"
+    seen, (slider, picture) = x.page.viewport_size, PHONE[pane]
+    x.page.set_viewport_size(dict(width=390, height=844))
+    x.steady()
+    x.changes(lambda: x.drag(slider), (picture,))
+    x.settled((picture,))
+    pair = x[slider].first, x[picture].locator('img').first
+    ends = [e.evaluate('e => { const r = e.getBoundingClientRect(); return [r.top, r.bottom] }') for e in pair]
+    low, high = min(min(ends)), max(map(max, ends))
+    x.page.set_viewport_size(seen)
+    x.steady()
+    assert high - low < 844, f'dam-{slider} and its picture need {high - low:.0f} pixels in height'
+
 @contextmanager
-def lab(browser, results, work, notebook, root):
-    "A copy of a notebook in JupyterLab, opened and all of it run. Gives what can be driven, or None if it does not appear."
+def lab(browser, results, work, notebook, root, call):
+    "A copy of a notebook in JupyterLab, opened and run up to a call. Gives what can be driven, or None if it does not appear."
     home = work/root
     path = copied(notebook, home)
+    n = shorten(home/'nbs'/path, call)
     port, token, results.log = free_port(), secrets.token_hex(8), work/f'{root}.log'
     url = f'http://127.0.0.1:{port}'
     command = [
         sys.executable, '-m', 'jupyterlab', '--no-browser', '--allow-root', '--ip=127.0.0.1', f'--port={port}',
         '--ServerApp.port_retries=0', f'--IdentityProvider.token={token}', f'--ServerApp.root_dir={home}/nbs',
-        '--LabApp.news_url=']
+        '--LabApp.news_url=', '--LabApp.expose_app_in_browser=True']
     running = server(command, f'{url}/api', home, environment(home/'settings'), results.log)
     with running, new_page(browser, results) as page:
         x = Explorer(page, root)
@@ -377,9 +480,7 @@ def lab(browser, results, work, notebook, root):
             page.locator('.jp-NotebookPanel .jp-Cell').first.wait_for(timeout=START*1000)
             x.until(lambda: x.replies['kernel_info_reply'], 'no kernel answers', START)
             page.locator('.jp-StatusBar-Widget', has_text='| Idle').wait_for(timeout=START*1000)
-        with results.check('JupyterLab: runs all cells') as remarks:
-            n = sum(c['cell_type'] == 'code' and bool(''.join(c['source']).strip())
-                    for c in json.loads(notebook.read_text())['cells'])
+        with results.check(f'JupyterLab: runs up to {call}') as remarks:
             remarks.append(f'{n} cells')
             page.locator('.lm-MenuBar-itemLabel', has_text=re.compile('^Run$')).click()
             page.locator('.lm-Menu-itemLabel', has_text=re.compile('^Run All Cells$')).click()
@@ -392,9 +493,23 @@ def lab(browser, results, work, notebook, root):
 
 def in_lab(browser, args, results, work):
     "The explorer's notebook in JupyterLab: takes the tour."
-    with lab(browser, results, work, args.notebook, 'dam-explorer') as x:
-        if x: tour(x, results, 'JupyterLab')
-        return x.times if x else {}
+    with lab(browser, results, work, args.notebook, 'dam-explorer', 'LossQualityExplorer()') as x:
+        if not x: return {}
+        tour(x, results, 'JupyterLab', IN_LAB)
+        darken(x)
+        for pane, title in PANES.items():
+            with results.check(f'JupyterLab, dark: {title}: nothing is cut, covered or too pale'):
+                x.pane(title)
+                x.settled(SHOWN[pane])
+                x.fits(IN_LAB, args.shots/f'dark_{pane}')
+        return x.times
+
+IN_LAB = 800, 1280, 1600    # beside the list of files
+
+def darken(x):
+    "JupyterLab's dark theme"
+    x.page.evaluate("jupyterapp.commands.execute('apputils:change-theme', {theme: 'JupyterLab Dark'})")
+    x.page.locator('body[data-jp-theme-light=false]').wait_for(state='attached')
 
 CAPTURE = """from pathlib import Path
 import wave
@@ -422,15 +537,19 @@ def capture_notebook(folder):
 
 def look(browser, args, results, work):
     "A synthetic capture with a damaged photo in its browser, in JupyterLab."
-    with lab(browser, results, work, capture_notebook(work/'look'), 'dam-look') as x:
+    with lab(browser, results, work, capture_notebook(work/'look'), 'dam-look', 'CaptureBrowser(capture)') as x:
         if not x: return {}
         shown = 'look-photo', 'look-texture', 'look-average', 'look-info'
         with results.check('capture browser: photo, textures and numbers are shown; nothing is cut or covered'):
             for n in shown[:3]: x.drawn(n)
             assert 'azimuth' in x.look('look-info') and 'Missing' not in x.look('look-info')
-            x.tidy()
+            x.explained()
             x.well()
             x.shoot(args.shots/'look_browser.jpg', 260)
+            x.fits(IN_LAB, args.shots/'look')
+            x.box.evaluate("e => { e.style.width = '356px' }")    # as on a phone
+            x.fits((1280,))
+            x.box.evaluate("e => { e.style.width = '' }")
         with results.check('capture browser: frame by mouse and keys') as remarks:
             x.changes(lambda: x.slide('look-frame', timed='look-photo'), shown)
             remarks.append(x.took('look'))
@@ -459,6 +578,11 @@ def toggles(x):
         x.until(lambda: not x[f'look-{n}'].first.is_visible(), f'dam-look-{n} stays')
         toggle(n)
         x.drawn(f'look-{n}')
+    all_of_them = 'photo', 'mesh', 'texture', 'average'
+    for n in all_of_them: toggle(n)
+    x.until(lambda: 'Everything is switched off' in x['look-photo'].inner_text(), 'it is not said that everything is off')
+    for n in all_of_them: toggle(n)
+    x.drawn('look-photo')
     x.well()
 
 def damaged_photo(x):
@@ -469,7 +593,7 @@ def damaged_photo(x):
     x.until(lambda: f'400042/{n}.png' in x['look-photo'].inner_text(), 'the photo is not named')
     assert 'Missing' in x.look('look-info') and not x['look-photo'].locator('img').is_visible()
     assert x['look-texture'].first.evaluate(DRAWN)
-    x.tidy()
+    x.fits((1280,))
     x.well()
     x.changes(x['look-frame-previous'].first.click, ('look-photo',))
     assert x['look-photo'].first.evaluate(DRAWN) and 'Missing' not in x.look('look-info')
@@ -487,8 +611,37 @@ def as_page(browser, args, results, work):
             page.goto(url, timeout=START*1000)
             x.until(lambda: page.locator('.dam-explorer').count(), 'the explorer does not appear', START)
             x.well()
-        if page.locator('.dam-explorer').count(): tour(x, results, 'page', args.shots)
+        if page.locator('.dam-explorer').count(): tour(x, results, 'page', SIZES, args.shots)
     return x.times
+
+# in the page: what of a table cannot be seen, even when it is moved sideways
+TABLE = '''t => { const bad = [], box = () => t.getBoundingClientRect(), cells = [...t.querySelectorAll('th, td')]
+  if (document.documentElement.scrollWidth > innerWidth) bad.push('the page is wider than the window')
+  if (innerWidth > 1000 && t.scrollWidth > t.clientWidth) bad.push('the table does not fit')
+  for (const c of cells) if (c.scrollWidth > c.clientWidth + 1) bad.push(`"${c.innerText}" is cut`)
+  t.scrollLeft = t.scrollWidth
+  for (const row of t.rows) { const [first, last] = [row.cells[0], row.cells[row.cells.length - 1]].map(c => c.getBoundingClientRect())
+    if (last.right > box().right + 1) bad.push('the last column is out of reach')
+    if (first.left < box().left - 1 || first.left > box().left + 1) bad.push('the first column does not stay') }
+  t.scrollLeft = 0
+  return [...new Set(bad)] }'''
+
+def reports(browser, args, results, work):
+    "A wide table of a report, on a laptop and on a phone."
+    from multiface_dam.base.page import html_head, html_table
+    head = ['run', 'set', 'images', 'screen loss', 'texture loss', 'vertex loss', 'PSNR [dB]', 'JOD (VR headset)', 'what happened']
+    numbers = '560', '0.1465', '0.1555 ± 0.0044', '(tracked)', '34.69', '8.48'
+    rows = [['warp_integral-cam1-seed0', 'novel expression', *numbers, 'it ended early: out of memory, while the encoder was trained']]*3
+    with new_page(browser, results) as page:
+        for width, theme in ((1280, 'light'), (390, 'dark')):
+            with results.check(f'report: a table of {len(head)} columns can be read at {width} pixels, {theme}'):
+                page.emulate_media(color_scheme=theme)
+                page.set_viewport_size(dict(width=width, height=SIZES[width]))
+                page.set_content(html_head('Wide tables') + html_table(head, rows))
+                page.screenshot(path=args.shots/f'report_{width}.png')
+                bad = page.locator('table').evaluate(TABLE)
+                assert not bad, '; '.join(bad)
+    return {}
 
 @contextmanager
 def new_page(browser, results):
@@ -509,7 +662,7 @@ def chromium():
 def arguments():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument('--shots', type=Path, help='folder for pictures of the panes (default: a temporary one)')
-    p.add_argument('--only', choices=('look', 'lab', 'page'), help='one of the three instead of all')
+    p.add_argument('--only', choices=('reports', 'look', 'lab', 'page'), help='one of these instead of all')
     p.add_argument('--notebook', type=Path, default=REPO/'nbs/show/01_explorer.ipynb')
     p.add_argument('--page', default='dam_explore --port {port} --no_browser', help='command that serves the page')
     p.add_argument('--failures', type=Path, default=Path(tempfile.gettempdir())/'explorer_failures',
@@ -529,7 +682,7 @@ def main():
         args.shots.mkdir(parents=True, exist_ok=True)
         browser = driver.chromium.launch(executable_path=chromium(), timeout=60_000)
         try:
-            for name, visit in dict(look=look, lab=in_lab, page=as_page).items():
+            for name, visit in dict(reports=reports, look=look, lab=in_lab, page=as_page).items():
                 if args.only not in (None, name): continue
                 try: times = visit(browser, args, results, work)
                 except (OSError, BrowserError) as e:

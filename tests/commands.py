@@ -23,22 +23,36 @@ def console_scripts() -> dict:
     return {name: getattr(importlib.import_module(t.split(':')[0]), t.split(':')[1]) for name, t in targets.items()}
 
 SMALL = '--split 2 --n_latent 8 --batch_size 4 --device cpu'
-GRID = 'dam_ablate OUT/grid --capture CAP --archs base --splits 2 --seeds 0 --device cpu --workers 1 --test_segments EXP'
+SMALL_GRID = '--preset small --splits 2 --seeds 0 --device cpu --workers 1 --test_segments EXP --n_latent 8'
+GRID = f'dam_ablate OUT/grid --capture CAP --archs base {SMALL_GRID}'
 OWN = "dam_import CAP/KRT 'CAP/images/{segment}/{camera}/{frame}.png' 'CAP/tracked_mesh/{segment}/{frame}.bin'"
 NO_CAPTURE = 'expected the folder of a capture'
 
 cases = [       # in this order: some go on with what others made
     # good input: the results, and where they are
-    ('dam_check CAP', 0, r'report: CAP/check.json'),
+    ('dam_check CAP', 0, r'textures: good; .*verdict +good: nothing is damaged, suspicious or missing\nreport: CAP/check.json'),
     ("dam_check 'OUT/$x^$ & <i>' --figure 'OUT/$x^$ %d.png'", 0, r'report: OUT/.x.. & <i>/check.json'),
     ('dam_mask CAP OUT/mask.png --landmarks OUT/points.json', 0, r'OUT/mask.png; .*picture: OUT/mask_preview.png'),
+    (f'{OWN} OUT/own --topology OUT/mesh.obj --linear --tex_size 64 --check', 0,
+        r'verdict\n.*good: agreement .*cameras: \d.*look at OUT/own_check'),
     ('dam_pack CAP OUT/pack --verify', 0, r'records verified\npack: OUT/pack\n$'),
-    (f'dam_train CAP OUT/run --iterations 3 --val_every 3 {SMALL}', 0, r'checkpoint OUT/run/last.pt, log .*, sheets OUT/run/samples\n$'),
-    (f'dam_train CAP OUT/run --iterations 3 --val_every 3 {SMALL}', 0, r'3 iterations done; checkpoint OUT/run/last.pt'),
+    ('dam_pack CAP OUT/pack', 0, r'\npack: OUT/pack \(there already, with the same options: nothing was packed\)\n$'),
+    ('dam_pack OUT/pack --verify', 0, r'records verified\npack: OUT/pack\n$'),
+    (f'dam_train CAP OUT/run --iterations 3 --val_every 3 {SMALL}', 0,
+     r'3 iterations done; checkpoint OUT/run/last.pt, log .*, sheets OUT/run/samples\n'
+     r'.* loss, as trained, of up to 32 images each: training .*\nlook: +dam_explore OUT/run .*--score 10'),
+    (f'dam_train CAP OUT/run --iterations 3 {SMALL}', 0,
+     r'nothing to train: 3 iterations done before, 3 asked for; checkpoint OUT/run/last.pt'),
+    (f'dam_train CAP OUT/run --iterations 2 {SMALL}', 0, r'OUT/run: the run has 3 iterations behind it, 2 were asked for; it stays'),
+    (f'dam_train CAP OUT/scored --iterations 3 --score 2 {SMALL}', 0,
+     r'scores up to 16 images a set at iterations 1, 3: OUT/scored/quality\n.*3 iterations done.*replay the training'),
+    (f'dam_train CAP OUT/scored --iterations 3 --score 2 {SMALL}', 0, r'nothing to train'),
     (f"dam_train CAP 'OUT/a:b é' --iterations 2 --val_every 9 --workers 2 {SMALL}", 0, r'checkpoint OUT/a:b e'),
     ('dam_evaluate OUT/run --encoder_epochs 1 --max_samples 2 --device cpu', 0, r'written to OUT/run/evaluation\n$'),
     ('dam_visualize OUT/run --sheets --rows 1 --raw_colors --device cpu', 0, r'0 videos, \d sheets in OUT/run/visualize\n$'),
+    (f'{GRID} --iterations 2', 0, r'1 run, 1 at a time.*report: OUT/grid/report.html\n$'),
     (f'{GRID} --iterations 2', 0, r'report: OUT/grid/report.html\n$'),
+    (f'{GRID} --iterations 2 --n_cameras 2', 0, r'Capture "cap", 2 runs, .*report: OUT/grid/report.html\n$'),
 
     # nothing there, something else there, nothing in it
     *((f'{c} OUT/nowhere {rest}', 1, rf'error: OUT/nowhere: {NO_CAPTURE}') for c, rest in (
@@ -48,8 +62,14 @@ cases = [       # in this order: some go on with what others made
     *((f'{c} OUT/file {rest}', 1, r'error: OUT/file: expected') for c, rest in (
         ('dam_check', ''), ('dam_mask', ''), ('dam_pack', 'OUT/x'), ('dam_train', f'OUT/x {SMALL}'))),
     *((f'{c} {run}', 1, rf'error: {run}') for c in ('dam_evaluate', 'dam_visualize') for run in ('OUT/nowhere', 'OUT/empty', 'CAP')),
-    ('dam_explore OUT/nowhere --no_browser --port 0', 1, r'error: OUT/nowhere: expected'),
-    ('dam_ablate OUT/x --capture OUT/nowhere --workers 1', 1, r'OUT/nowhere'),
+    *((f'dam_explore {path} --no_browser --port 0', 1, rf'error: {path}: expected a run, .*, found {found}') for path, found in (
+        ('OUT/nowhere', 'nothing there; a run is'), ('OUT/empty', 'an empty folder; a run is'),
+        ('CAP', 'a capture; .*dam_train CAP RUN'), ('OUT/file', 'a file of another kind'),
+        ('OUT/damaged/log.csv', 'a part of the run OUT/damaged; open that folder'))),
+    ('dam_explore OUT/damaged --no_browser --port 0', 1, r'error: OUT/damaged: nothing to show: .*last.pt'),
+    ('dam_ablate OUT/x --capture OUT/nowhere', 1, rf'^error: OUT/nowhere: {NO_CAPTURE}[^\n]*\n$'),
+    ('dam_ablate OUT/x --capture OUT/file', 1, r'^error: OUT/file: expected[^\n]*\n$'),
+    ('dam_ablate OUT/x --capture CAP --leave_out OUT/nowhere', 1, r'^error: OUT/nowhere'),
     ("dam_import OUT/nowhere 'OUT/{segment}/{camera}/{frame}.png' 'OUT/{segment}/{frame}.obj' OUT/x", 1, r'error: .*OUT/'),
     (f'{OWN} OUT/x --topology OUT/nowhere', 1, r'error: OUT/nowhere'),
     (f'dam_train CAP OUT/x --leave_out OUT/nowhere {SMALL}', 1, r'error: OUT/nowhere'),
@@ -62,6 +82,7 @@ cases = [       # in this order: some go on with what others made
         ('dam_mask', 'CAP OUT/file/x.png --landmarks OUT/points.json'),
         ('dam_pack', 'CAP OUT/file/x'), ('dam_train', f'CAP OUT/file/x {SMALL}'), ('dam_quickstart', 'OUT/file/x'),
         ('dam_download', 'OUT/file/x --preset mini --base_url http://127.0.0.1:9/'),
+        ('dam_ablate', f'OUT/file/x --capture CAP --archs base {SMALL_GRID}'),
         ('dam_visualize', 'OUT/run OUT/file/x --sheets --rows 1 --raw_colors --device cpu'))),
     *((f'dam_train CAP {out} {SMALL}', 1, r'error: .*folders apart') for out in ('CAP', 'CAP/run', 'OUT', 'OUT/link/run')),
     ('dam_pack CAP CAP/pack', 1, r'error: .*folders apart'),
@@ -70,35 +91,61 @@ cases = [       # in this order: some go on with what others made
     ('dam_synthesize CAP --preset tiny', 1, r'error: .*choose a new folder'),
 
     # values that an option does not have
-    ('dam_synthesize OUT/x --preset huge', 1, r"error: 'huge' is no preset: .*tiny"),
-    ('dam_pack CAP OUT/x --codec zip', 1, r'error: '),
+    ('dam_synthesize OUT/x --preset huge', 1, r"error: --preset 'huge': there is none among tiny, "),
+    ('dam_synthesize OUT/x --preset quikstart', 1, r"error: --preset 'quikstart': .*; did you mean quickstart\?"),
+    ('dam_synthesize OUT/x --device tpu', 1, r"error: --device 'tpu': there is none among auto, cpu, cuda"),
+    ('dam_pack CAP OUT/x --codec zip', 1, r"error: --codec 'zip': there is none among blocks, raw"),
+    ('dam_pack CAP OUT/x --codec raw --jpeg 90', 1, r"error: --codec 'raw' is lossless: leave out --max_error 0 and --jpeg 90"),
+    ('dam_pack CAP OUT/x --jpeg 101', 1, r'error: --jpeg: expected a whole number, at most 100, found 101'),
+    ('dam_pack CAP OUT/x --image_size 64', 1, r'error: --image_size: expected HEIGHTxWIDTH, as 1024x667, found'),
     ('dam_pack CAP', 1, r'error: expected the folder of the pack'),
     ('dam_pack CAP --verify', 1, r'error: CAP: expected a pack to verify'),
     *((f'dam_train CAP OUT/x {bad} --device cpu', 1, rf'error: .*{says}') for bad, says in (
-        ('--arch bas', 'unknown architecture'), ('--split cam9', 'cam9'), ('--image_size 64', 'HEIGHTxWIDTH'),
-        ('--lr -1', 'lr must be positive'), ('--batch_size 0', 'batch_size must be'), ('--precision fp8', 'precision'),
-        ('--test_segments E9', "beginning of a segment's name"), ('--tex_size 65 --split 2', '65'))),
+        ('--arch bas', "unknown architecture 'bas': .*; did you mean base"), ('--split cam9', "--split 'cam9': .*did you mean cam0"),
+        ('--image_size 64', '--image_size: expected HEIGHTxWIDTH'), ('--lr -1', '--lr: expected a number above 0, found -1.0'),
+        ('--batch_size 0', '--batch_size: expected a whole number, 1 or more, found 0'),
+        ('--precision pf32', "--precision 'pf32': there is none among fp32, bf16, auto; did you mean fp32"),
+        ('--schedule latte', "--schedule 'latte': there is none among late, release; did you mean late"),
+        ('--split 2 --test_segments E9', "beginning of a segment's name.*are --test_segments, and may be none"),
+        ('--tex_size 65 --split 2', '--tex_size to be a power of two'))),
     ('dam_train CAP OUT/run --lr 1e-9 --iterations 4 ' + SMALL, 1, r'error: OUT/run holds a run with other settings'),
-    ('dam_evaluate OUT/run --max_samples -1 --device cpu', 1, r'error: .*0 or more'),
-    ('dam_evaluate OUT/run --device tpu', 1, r"error: device 'tpu'"),
-    ('dam_visualize OUT/run --cameras none --device cpu', 1, r"error: camera 'none'"),
-    ('dam_visualize OUT/run --fps 0 --device cpu', 1, r'error: fps'),
-    ('dam_ablate OUT/x --preset big', 1, r"error: preset 'big'"),
+    ('dam_evaluate OUT/run --max_samples -1 --device cpu', 2, r'error: --max_samples: expected a whole number, 0 or more, found -1'),
+    ('dam_evaluate OUT/run --protocol relase', 1, r"error: --protocol 'relase': .*did you mean release"),
+    ('dam_evaluate OUT/run --device tpu', 1, r"error: --device 'tpu': there is none among auto, cpu, cuda"),
+    ('dam_evaluate OUT/run --capture OUT/nowhere', 1, r'say where it is now: --capture\)'),
+    ('dam_visualize OUT/run --cameras none --device cpu', 1, r"error: --cameras 'none': there is none among"),
+    ('dam_visualize OUT/run --sets novel_vew --device cpu', 1, r"error: --sets 'novel_vew': .*did you mean novel_view"),
+    ('dam_visualize OUT/run --difference fip --device cpu', 1, r"error: --difference 'fip': .*did you mean flip"),
+    ('dam_visualize OUT/run --fps 0 --device cpu', 1, r'error: --fps: expected'),
+    ('dam_ablate OUT/x --preset big', 1, r"error: --preset 'big'"),
     ('dam_ablate OUT/x --seeds a', 1, r'error: .*whole numbers'),
-    (f'{GRID} --iterations 2 --n_cameras 99', 1, r'There is no finished run.*report: OUT/grid/report.html\n'),
+    *((f'dam_ablate OUT/x --capture CAP {bad} --workers 1', 1, rf'^error: [^\n]*{says}[^\n]*\n$') for bad, says in (
+        ('--n_cameras 99 --splits 2', '1 to 6 training cameras'), ('--archs bas', 'unknown architecture'), ('--splits cam9', 'cam9'),
+        ('--schedule never', 'schedule'), ('--test_segments E9 --splits 2', "beginning of a segment's name"))),
+    *((f'{GRID} {other}', 1, rf'error: OUT/grid: base-2-\S*seed0 was begun with other settings .*{says}.*dam_ablate OUT/grid --capture CAP')
+      for other, says in (('--iterations 3', 'iterations: 2 there, 3 asked'), ('--iterations 2 --lr 1', 'lr: 0.001 there, 1.0 asked'))),
     ('dam_benchmark renderer', 1, r"error: 'renderer' is a table"),
-    ('dam_benchmark --tables none', 1, r'error: '),
-    ('dam_benchmark --size huge', 1, r'error: '),
+    ('dam_benchmark --tables lodaer', 1, r"error: --tables 'lodaer': .*did you mean loader"),
+    ('dam_benchmark --size huge', 1, r"error: --size 'huge': there is none among"),
+    ('dam_benchmark --size small --tables inference --archs base --only ours --seconds .01 --device cpu', 0,
+     r'nothing was saved: dam_benchmark FILE.json keeps the results\n$'),
     ('dam_download OUT/x', 1, r'error: what to download'),
-    ('dam_download OUT/x --preset all', 1, r'error: expected a preset'),
-    ('dam_mask CAP OUT/x.png --tex_size 3', 1, r'error: expected a tex_size'),
+    ('dam_download OUT/x --preset minni', 1, r"error: --preset 'minni': .*did you mean mini"),
+    ('dam_download OUT/x --entities 6795936', 1, r"error: --entities '6795936': .*did you mean 6795937"),
+    ('dam_download OUT/x --preset mini --only photos', 1, r"error: --only 'photos': there is none among metadata"),
+    ('dam_download OUT/x --preset mini --workers 65', 1, r'error: --workers: expected a whole number, at most 64, found 65'),
+    ('dam_download OUT/x --preset mini --dry_run --base_url http://127.0.0.1:9/', 1, r'refused.*3 failures in a row'),
+    ('dam_mask CAP OUT/x.png --tex_size 3', 1, r'error: --tex_size: expected 16 to 8192'),
     ('dam_explore --port 99999 --no_browser', 1, r'error: '),
     (f'{OWN} OUT/x --topology OUT/file --unit feet', 1, r'error: '),
+    (f'{OWN} OUT/x --topology OUT/file --exif oby', 1, r"error: --exif 'oby': there is none among obey, ignore; did you mean obey"),
 
     # damaged files
     (f'dam_train CAP OUT/damaged --iterations 9 {SMALL}', 1, r'error: OUT/damaged/last.pt'),
     ('dam_evaluate OUT/damaged --device cpu', 1, r'error: OUT/damaged/last.pt'),
     ('dam_check OUT/cut', 1, r'damaged.*report: OUT/cut/check.json'),
+    (f'dam_ablate OUT/part --capture OUT/half --archs base {SMALL_GRID} --iterations 2', 1,
+     r'1 of 1 runs are not.*cut off.*report: OUT/part/report'),
 ]
 
 def prepare(folder: Path):
@@ -110,9 +157,12 @@ def prepare(folder: Path):
     for p in (out/'empty', out/'damaged'): p.mkdir(parents=True)
     cap = toy_capture(out/'cap', frames=2)
     compute_statistics(Capture(cap, cache=False))
-    for name in ('cut', '$x^$ & <i>'): shutil.copytree(cap, out/name)
+    for name in ('cut', 'half', '$x^$ & <i>'): shutil.copytree(cap, out/name)
     write_landmarks(out/'points.json', dict(eyes=Region([90, 91, 92]), mouth=Region([70, 71])), Capture(cap, cache=False).topology)
     next((out/'cut'/'images').rglob('*.png')).write_bytes(b'half')
+    shutil.copy(next(cap.rglob('*.obj')), out/'mesh.obj')
+    average = max(out.glob('half/unwrapped_uv_*/EXP*/average/*.png'))
+    average.write_bytes(average.read_bytes()[:-500])
     (out/'file').write_text('text')
     (out/'link').symlink_to(cap, target_is_directory=True)
     (out/'damaged'/'last.pt').write_bytes(b'PK half')
@@ -140,6 +190,22 @@ def call(function, words: list, said: Path) -> int:
         sys.stderr.flush()
     finally: os._exit(status)
 
+def everywhere(name: str, function) -> list:
+    "The cases that every command has: its help, what is mistyped, numbers below 0"
+    from multiface_dam.base.commands import command_parser
+    options = {a.dest: a for a in command_parser(function)._actions if a.option_strings}
+    found = [(f'{name} --help', 0, r"^usage: (?!.*(\(default: \)|\(default: False\)|''))"),
+             (f'{name} --version', 0, r'^multiface_dam [\d.]+ \(Python [\d.]+, torch \S+\)\n$'),
+             (f'{name} --no_such_option', 2, r'^error: there is no option --no_such_option')]
+    mistyped = max(options, key=len)
+    swapped = mistyped.replace('_', '-')[:-2] + mistyped[:-3:-1]
+    found += [(f'{name} --{swapped}', 2, rf'there is no option --{swapped}; did you mean .*--{mistyped}')]
+    found += [(f'{name} --{dest} {n}', 2, rf'^error: --{dest}: expected a whole number, 0 or more, found {re.escape(n)}\n')
+              for dest in options.keys() & {'workers', 'seed', 'iterations', 'batch_size', 'port'} for n in ('-1', 'two', '1.5')]
+    if 'workers' in options and '(default 0: what suits the machine' not in options['workers'].help:
+        found += [(f'{name} --help', 0, 'in --workers: what 0 means')]
+    return found
+
 def faults(functions: dict, only: str):
     "What went otherwise than a case says, one after the other"
     with tempfile.TemporaryDirectory() as folder:
@@ -150,8 +216,8 @@ def faults(functions: dict, only: str):
             for name in ('CAP', 'OUT'): text = text.replace(str(places[name]), name)
             return text
         todo = [c for c in cases if c[0].split()[0].startswith(only)]
-        todo += [(f'{name} {option}', status, says) for name in functions if name.startswith(only)
-                 for option, status, says in (('--help', 0, 'usage: '), ('--no_such_option', 2, 'unrecognized|required'))]
+        for name in functions:
+            if name.startswith(only): todo += everywhere(name, functions[name])
         for line, status, says in todo:
             words, began = shlex.split(full(line)), time.monotonic()
             got = call(functions[words[0]], words, Path(folder)/'said')
@@ -175,9 +241,10 @@ def drill(number: int, to_all: bool):
     with tempfile.TemporaryDirectory() as folder:
         places = prepare(Path(folder))
         out = places['OUT']/'grid'
-        same = out, '--capture', places['CAP'], *'--archs base,non --splits 2 --seeds 0 --device cpu --workers 2'.split()
+        few = '--archs base,non --splits 2 --seeds 0 --device cpu --workers 2 --n_latent 8 --batch_size 4 --iterations 150'
+        same = out, '--capture', places['CAP'], *few.split()
         runs = [out/'runs'/f'{arch}-2-seed0' for arch in ('base', 'non')]
-        first = start(*same, '--iterations', 10**6)
+        first = start(*same)
         def lines(run): return (run/'log.csv').read_text().count('\n') if (run/'log.csv').exists() else 0
         while first.poll() is None and min(map(lines, runs)) < 2: time.sleep(.05)
         (os.killpg if to_all else os.kill)(first.pid, number)
@@ -192,7 +259,7 @@ def drill(number: int, to_all: bool):
             if not free: yield f'{run}: somebody trains on'
         saved = [read_checkpoint(run/'last.pt')['iteration'] for run in runs]
         if min(saved) < 20: yield f'{saved} iterations are saved, 20 were made'
-        second = start(*same, '--iterations', max(saved) + 2)
+        second = start(*same)
         said, _ = second.communicate(timeout=600)
         if second.returncode or 'report: ' not in said or 'Traceback' in said: yield f'called again: {second.returncode}\n{said[-1500:]}'
 

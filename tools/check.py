@@ -1,10 +1,11 @@
 """What a linter does not see: words, command lines, public names, README's example.
 
     python tools/check.py words        no notebook is named by its number or by its place
-    python tools/check.py links        a link or picture of a notebook or page is there
+    python tools/check.py links        a link or picture of a notebook or page is there; README leads to every notebook
     python tools/check.py commands     every dam_... line in README, notebooks and messages parses
     python tools/check.py names        a public name is defined in one module, and documented in its notebook
     python tools/check.py outputs      a notebook has outputs, small ones, without warnings and without the state of widgets
+    python tools/check.py pictures     a notebook begins with a picture, and folds what interrupts its story
     python tools/check.py example      README's Python runs as it is pasted
 
 Each prints what it found, one line each, and exits with 1 if that is anything.
@@ -12,6 +13,9 @@ Each prints what it found, one line each, and exits with 1 if that is anything.
 import argparse, ast, contextlib, importlib, io, json, re, subprocess, sys, tempfile
 from configparser import ConfigParser
 from pathlib import Path
+from unittest import mock
+
+from fold import code_cells, folds, is_folded, is_picture
 
 root = Path(__file__).resolve().parent.parent
 notebooks = sorted(p for p in (root/'nbs').rglob('*.ipynb') if '.ipynb_checkpoints' not in p.parts)
@@ -62,19 +66,22 @@ def links():
         for target in re.findall(r'\]\(([^)\s]+)\)', text) + re.findall(r'src="([^"]+)"', text):
             file, _, _ = target.partition('#')
             if file and not re.match(r'[a-z]+:', file) and not (path.parent/file).exists(): yield f'{where}: {target}: not there'
+    readme = (root/'README.md').read_text()
+    for p in notebooks:
+        if p.stem != 'index' and f']({p.relative_to(root)})' not in readme: yield f'README.md: no link to {p.relative_to(root)}'
 
 # --- command lines
 
 def parsers() -> dict:
     "The argument parser of each command"
-    from fastcore.script import anno_parser
+    from multiface_dam.base.commands import command_parser
     config = ConfigParser(delimiters=['='])
     config.read(root/'settings.ini', encoding='utf-8')
     found = {}
     for line in config['DEFAULT']['console_scripts'].split():
         name, target = line.split('=')
         module, function = target.split(':')
-        found[name] = anno_parser(getattr(importlib.import_module(module), function), prog=name)
+        found[name] = command_parser(getattr(importlib.import_module(module), function))
     return found
 
 ARGUMENT = r"""(?:[ ]+(?:\\\n[ ]*)?(?:--?\w[\w-]*(?:=\S+)?|[A-Z][A-Z_0-9]*\b|'[^'\n]*'|\{[^}\n]*\}|[\w.*/{}-]*[\w*/{}]))"""
@@ -134,14 +141,14 @@ def commands():
         args = ['1' if a == 'X' else re.sub(r'^[\'"]|[\'"]$', '', a) for a in args]
         said = io.StringIO()
         try:
-            with contextlib.redirect_stderr(said): known[name].parse_args(args)
+            with contextlib.redirect_stderr(said), mock.patch.object(sys, 'argv', [name, *args]): known[name].parse_args()
         except SystemExit:
-            message = said.getvalue().strip().splitlines()[-1]
+            message = said.getvalue().removeprefix('error: ').partition('\n')[0]
             named = args[0].startswith('-')     # an option that prose names, as `dam_train --plugin FILE.py`
-            if named and re.search('arguments are required|expected one argument', message): continue
-            if re.search('invalid (int|float) value', message): continue      # a placeholder, as N
-            if '--plugin' in args and 'unrecognized arguments' in message: continue   # the plugin may bring them
-            yield f'{where}: {name} {" ".join(args)}: {message.split(": error: ")[-1]}'
+            if named and re.search('also required: |expected one argument', message): continue
+            if re.search('expected a (whole )?number', message): continue      # a placeholder, as N
+            if '--plugin' in args and 'there is no option' in message: continue   # the plugin may bring them
+            yield f'{where}: {name} {" ".join(args)}: {message}'
 
 # --- public names
 
@@ -183,6 +190,33 @@ def outputs():
         if 'widgets' in book['metadata']: yield f"{where}: the state of widgets; remove 'widgets' from its metadata"
         if (size := p.stat().st_size) > 1e6: yield f'{where}: {size/1e6:.1f} MB, 1 MB at most'
 
+# --- pictures
+
+MAX_LINES = 60      # that a reader sees before the first picture: two screens of a laptop
+
+def lines_before_picture(book: dict) -> int:
+    "Lines that show above the first picture; a folded cell is one"
+    seen = 0
+    for cell in book['cells']:
+        text = ''.join(cell['source'])
+        if cell['cell_type'] == 'markdown':
+            if re.search(r'!\[|<img|<svg', text): return seen
+            # a paragraph is wrapped where a screen ends
+            seen += sum(1 + len(line)//120 for line in text.splitlines() if line.strip())
+            continue
+        seen += 1 if is_folded(cell) else len(text.splitlines())
+        if any(map(is_picture, cell['outputs'])): return seen
+        shown = [o.get('text') or o.get('data', {}).get('text/plain', '') for o in cell['outputs']]
+        seen += sum(len(''.join(t).splitlines()) for t in shown)
+    return seen + MAX_LINES + 1
+
+def pictures():
+    "A reader sees within a screen or two what a notebook is about"
+    for p in notebooks:
+        book, where = json.loads(p.read_text()), p.relative_to(root)
+        if any(folds(c) != is_folded(c) for c in code_cells(book)): yield f'{where}: run python tools/fold.py'
+        if lines_before_picture(book) > MAX_LINES: yield f'{where}: no picture within the first {MAX_LINES} lines'
+
 # --- README's example
 
 def example():
@@ -195,7 +229,8 @@ def example():
     if done.returncode: yield f"README's example ends with {done.returncode}:\n{done.stderr[-2000:]}"
 
 if __name__ == '__main__':
-    checks = dict(words=words, links=links, commands=commands, names=names, outputs=outputs, example=example)
+    checks = dict(words=words, links=links, commands=commands, names=names, outputs=outputs,
+                  pictures=pictures, example=example)
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument('checks', nargs='+', choices=checks)
     found = [line for name in dict.fromkeys(parser.parse_args().checks) for line in checks[name]()]
