@@ -550,6 +550,7 @@ def _option(name: str, about) -> Param:
     "An option of `dam_train`, whose help says what it is where it is not given"
     kind, text = about.anno, about.docment
     if isinstance(kind, Param): kind, text = kind.type, kind.help
+    text = text.replace("'': ", 'not given: ')
     own = {p: {**g['training'], **g['training'].get('weights', {})} for p, g in GRIDS.items()}
     values = {}     # {value: presets}
     for preset, settings in own.items():
