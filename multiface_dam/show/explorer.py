@@ -1367,9 +1367,11 @@ def dam_explore(
 ):
     "Serve the explorer as a web page, until Ctrl-C"
     with plain_errors():
-        try: from voila.app import Voila
+        try:
+            import ipykernel    # noqa: F401 (Voilà does without it until a page is asked for)
+            from voila.app import Voila
         except ImportError as e:
-            raise ValueError(f"the page needs Voilà: pip install 'multiface_dam[page]' ({e})") from None
+            raise ValueError(f"the page needs Voilà and ipykernel: pip install 'multiface_dam[page]' ({e})") from None
         check_address(ip, port)
         # errors here, and runs scored before somebody waits for a page
         for note in open_source(run, capture or None).notes: print(note, flush=True)
