@@ -25,27 +25,28 @@ class Resident:
         if len({_sizes(d) for d in datasets}) > 1:
             raise ValueError('expected datasets of one capture with the same sizes, found '
                              f'{sorted({str(_sizes(d)[1:]) for d in datasets})}')
-        self.n_cameras = len(self.dataset.names)
-        self.keys = np.unique(np.concatenate([self._key(d.rows, d.cams) for d in datasets]))
-        self.rows = np.unique(self.keys//self.n_cameras)
+        self.keys = _numbers(datasets)
+        self.rows = np.unique(self.keys//len(self.dataset.names))
         self.known = np.zeros(len(self.keys), bool)
         shapes = resident_shapes(self.dataset)
         def empty(name, n): return torch.empty((n, *shapes[name][0]), dtype=shapes[name][1], device=self.device)
         self.of_frame = {k: empty(k, len(self.rows)) for k in shapes if k in _FRAME}
         self.of_view = {k: empty(k, len(self.keys)) for k in shapes if k not in _FRAME}
 
-    def _key(self, rows, cams): return rows.astype(np.int64)*self.n_cameras + cams
+    def holds(self, datasets) -> bool:
+        "Is there a place for all samples of these datasets?"
+        return bool(np.isin(_numbers(datasets), self.keys).all())
 
     def find(self,
         dataset,    # a `CaptureDataset` of the same capture and sizes
         indices     # of its samples
     ) -> tuple:     # places among the samples, places among the frames: (n,) int64
         "Where samples are kept; ValueError for one that has no place"
-        rows, keys = dataset.rows[indices], self._key(dataset.rows[indices], dataset.cams[indices])
+        keys = _number(dataset, indices)
         at = np.searchsorted(self.keys, keys)
         if (self.keys[np.minimum(at, len(self.keys) - 1)] != keys).any():
             raise ValueError('expected samples of the datasets that this was made for, found others')
-        return at, np.searchsorted(self.rows, rows)
+        return at, np.searchsorted(self.rows, dataset.rows[indices])
 
     def put(self,
         batch: dict,   # of `batches`
@@ -69,6 +70,14 @@ class Resident:
     def nbytes(self) -> int:
         return sum(t.nbytes for t in (*self.of_frame.values(), *self.of_view.values()))
 
+def _number(dataset, indices=slice(None)) -> np.ndarray:
+    "Of samples, by frame and camera"
+    return dataset.rows[indices].astype(np.int64)*len(dataset.names) + dataset.cams[indices]
+
+def _numbers(datasets) -> np.ndarray:
+    "Of the samples of several datasets, each once"
+    return np.unique(np.concatenate([_number(d) for d in datasets]))
+
 def _sizes(dataset):
     "What must be equal for two datasets to share their samples"
     return id(dataset.capture), dataset.tex_size, dataset.image_size if dataset.photos else None
@@ -87,11 +96,10 @@ def resident_shapes(dataset: CaptureDataset) -> dict:
 
 def resident_bytes(datasets) -> int:
     "How much memory the samples of several datasets take together"
-    shapes, n = resident_shapes(datasets[0]), len(datasets[0].names)
-    samples = {key for d in datasets for key in (d.rows.astype(np.int64)*n + d.cams).tolist()}
-    count = dict(frame=len({key//n for key in samples}), view=len(samples))
+    shapes, views = resident_shapes(datasets[0]), _numbers(datasets)
+    frames = np.unique(views//len(datasets[0].names))
     def size(name): return int(np.prod(shapes[name][0], dtype=np.int64))*shapes[name][1].itemsize
-    return sum(size(k)*count['frame' if k in _FRAME else 'view'] for k in shapes)
+    return sum(size(k)*len(frames if k in _FRAME else views) for k in shapes)
 
 # %% ../../nbs/capture/21_resident.ipynb #e040f235
 class _Kept(dict):
@@ -103,10 +111,12 @@ def resident_for(
     device,         # torch.device
     share: float=.5 # of the device's free memory, at most
 ) -> Resident:      # None where they do not fit
-    "Where a capture's samples are kept on a GPU: the same answer for the same capture, sizes and device"
+    "Where a capture's samples are kept on a GPU: the same answer for the same capture, sizes and device, if it holds them"
     _, *sizes = _sizes(datasets[0])
     kept = datasets[0].capture.__dict__.setdefault('residents', _Kept())
-    if (key := (str(device), *sizes)) in kept: return kept[key]
+    key = str(device), *sizes
+    if key in kept and (kept[key] is None or kept[key].holds(datasets)): return kept[key]
+    kept.pop(key, None)     # of a run that needed other samples: its memory is free again
     free = torch.cuda.mem_get_info(device)[0]*share
     first = datasets[0]
     whole = first.capture.dataset(tex_size=first.tex_size, image_size=first.image_size, photos=first.photos)
