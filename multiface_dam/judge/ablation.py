@@ -14,8 +14,9 @@ import torch
 from fastcore.docments import docments
 from fastcore.script import Param
 from ..base.commands import console_command
-from ..base.files import (
-    FormatError, atomic_path, listed, load_plugin, locked, parse_size, plain_errors, read_json, write_json)
+from multiface_dam.base.files import (
+    FormatError, atomic_path, check_count, listed, load_plugin, locked, parse_size, plain_errors, read_json,
+    write_json)
 from ..base.page import html_head, html_table, picture
 from ..capture.capture import Capture, check_outside
 from ..synthetic.synthetic import synthesize
@@ -348,7 +349,7 @@ def check_begin(
     for name, c in configs.items():
         if (place := (c.split, c.n_cameras, c.n_segments)) in seen: continue
         seen.add(place)
-        try: split_sets(replace(c, in_memory=False), capture)    # what is in the photos is not looked at here
+        try: split_sets(c, capture)
         except ValueError as e: raise ValueError(f'{name}: {e}') from e
 
 _AXES = {'arch', 'split', 'seed', 'n_cameras', 'n_segments', 'lists'}
@@ -415,7 +416,7 @@ def _command(out, weights=None, **given) -> str:
 # %% ../../nbs/judge/07_ablation.ipynb #bbf9b4de
 def _workers(workers: int, preset: str, device: torch.device, n: int) -> int:
     "How many of n runs are at work at the same time"
-    if workers < 0: raise ValueError(f'workers: expected a whole number, 0 or more, found {workers}')
+    check_count('workers', workers)
     many = min(os.cpu_count() or 1, 8)
     if preset == 'full' and device.type == 'cuda': many = torch.cuda.device_count() if device.index is None else 1
     return max(min(workers or many, n), 1)

@@ -18,7 +18,7 @@ from fastcore.script import Param, store_true
 
 from ..base.commands import console_command, on_stop, progress_bar
 from ..base.files import (
-    FormatError, atomic_path, listed, load_plugin, locked, parse_size, plain_errors, write_json)
+    FormatError, atomic_path, check_count, listed, load_plugin, locked, parse_size, plain_errors, write_json)
 from ..base.processes import reader_errors
 from ..base.sealed import Manifest
 from ..capture.capture import Capture, check_outside, is_capture, write_mask
@@ -341,7 +341,7 @@ def scorer(
     n: int, # checkpoints that are to be scored
 ) -> Callable:
     "The registered scorer; `ValueError` where there is none, or nothing to score"
-    if n < 0: raise ValueError(f'score: expected a whole number, 0 or more, found {n}')
+    check_count('score', n)
     if not SCORERS:
         raise ValueError('--score: nothing is loaded that judges images; in Python import multiface_dam.judge first, '
                          'for a command that is older than the option: install again')

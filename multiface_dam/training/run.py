@@ -341,15 +341,14 @@ def split_sets(
     config: TrainConfig,
     capture: Capture,
 ) -> tuple:              # `Split`, {set: CaptureDataset}
-    "The split of a configuration, and a dataset for each set; raises `ValueError` where there is nothing to train on"
+    "The split of a configuration, and a dataset for each set, not `in_memory`; `ValueError` where there is nothing to train on"
     segments, cameras = config.test_segments, capture.cameras
     if 'segments' in config.lists: segments = present_segments(capture, segments)
     if 'cameras' in config.lists:
         whole = listed_split(cameras, config.split, config.lists['cameras'][config.split], segments)
     else: whole = camera_split(cameras, int(config.split) if config.split.isdigit() else config.split, segments)
     split = fewer(whole, capture, config.n_cameras, config.n_segments, config.seed)
-    sets = split.datasets(capture, tex_size=config.tex_size or None, image_size=config.image_size or None,
-                          in_memory=config.in_memory)
+    sets = split.datasets(capture, tex_size=config.tex_size or None, image_size=config.image_size or None)
     if not len(sets['train']):
         raise ValueError(f'{config.capture}: no training samples under split {config.split}, test segments '
                          f'{config.test_segments}:\n{capture.summary()}')
@@ -375,7 +374,7 @@ class Run:
         if config.leave_out:
             kept = self.path/'leave_out.json'
             self.capture.leave_out(kept if kept.exists() else config.leave_out, config.leave_out_kinds)
-        self.split, self.sets = split_sets(replace(config, in_memory=False), self.capture)
+        self.split, self.sets = split_sets(config, self.capture)
         # what stays on a GPU is not kept by the host, too
         if config.in_memory and not self.resident:
             sizes = dict(tex_size=config.tex_size or None, image_size=config.image_size or None)
